@@ -1,0 +1,1 @@
+"""What Rollcall runs on: the embedded local stack, the sandbox providers."""

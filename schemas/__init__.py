@@ -1,0 +1,1 @@
+"""The contract: roster records, events, topics. JSON Schema and AsyncAPI are generated from what stands here."""

@@ -1,0 +1,1 @@
+"""Rollcall's workers, one folder each; the modules beside them are shared by all."""

@@ -1,0 +1,1 @@
+"""Activation: whose account a rostered person has."""

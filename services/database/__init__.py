@@ -1,0 +1,1 @@
+"""The accounts database: connections, migrations, named queries."""

@@ -1,0 +1,1 @@
+"""Diff: what a snapshot changes against what is applied."""

@@ -1,0 +1,1 @@
+"""Guard: lets a change set through or holds it for a person."""

@@ -1,0 +1,89 @@
+"""OneRoster's rows as both its REST collections and its CSV files give them, before anything is decided about them.
+
+Only the fields Rollcall uses stand here, so that passwords, telephones, guardians and demographics are dropped while
+decoding. Values are kept as the provider wrote them; reading them leniently is `values.py`'s job. References are plain
+sourcedIds: of a `{href, sourcedId, type}` only the sourcedId is ever used.
+"""
+
+import msgspec
+
+
+class OrgRow(msgspec.Struct, frozen=True):
+    """An org: a school where `type` is 'school'."""
+
+    sourced_id: str
+    status: str = ""
+    name: str = ""
+    type: str = ""
+    identifier: str = ""
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """An academic session of any type; `end_date` is exclusive in 1.2, counted in on 1.1 data."""
+
+    sourced_id: str
+    status: str = ""
+    type: str = ""
+    start_date: str = ""
+    end_date: str = ""
+    school_year: str = ""
+
+
+class CourseRow(msgspec.Struct, frozen=True):
+    """A course; its school year (a session) decides for classes without terms."""
+
+    sourced_id: str
+    status: str = ""
+    title: str = ""
+    school_year_id: str = ""
+
+
+class ClassRow(msgspec.Struct, frozen=True):
+    """A class (Clever's section)."""
+
+    sourced_id: str
+    status: str = ""
+    title: str = ""
+    course_id: str = ""
+    school_id: str = ""
+    term_ids: tuple[str, ...] = ()
+    grades: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+
+
+class RoleRow(msgspec.Struct, frozen=True):
+    """One role of a user at one org. 1.1 gives one role for each of `orgs[]`; 1.2 a list, or roles.csv."""
+
+    role: str
+    org_id: str = ""
+
+
+class UserRow(msgspec.Struct, frozen=True):
+    """A user with all of its roles. `birth_date` comes from demographics where a package holds them."""
+
+    sourced_id: str
+    status: str = ""
+    enabled: str = ""
+    given_name: str = ""
+    family_name: str = ""
+    preferred_given_name: str = ""
+    preferred_family_name: str = ""
+    email: str = ""
+    identifier: str = ""
+    grades: tuple[str, ...] = ()
+    roles: tuple[RoleRow, ...] = ()
+    birth_date: str = ""
+
+
+class EnrollmentRow(msgspec.Struct, frozen=True):
+    """One person's part in one class. `sourced_id` is no key: membership is (class, user, role)."""
+
+    sourced_id: str
+    class_id: str
+    user_id: str
+    status: str = ""
+    school_id: str = ""
+    role: str = ""
+    primary: str = ""
+    begin_date: str = ""
+    end_date: str = ""

@@ -1,0 +1,41 @@
+"""Every setting, each one environment variable with a safe default."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Rollcall's settings. The variable's name is ROLLCALL_ and the field's name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="ROLLCALL_", frozen=True)
+
+    home: Path = Field(
+        default=Path.home() / ".rollcall",
+        description="where the local stack keeps its Kafka, its PostgreSQL, its logs and the sandbox",
+    )
+    kafka: str | None = Field(
+        default=None, description="bootstrap servers of your Kafka (host:port,…); without it the embedded one is used"
+    )
+    database: SecretStr | None = Field(
+        default=None, description="address of your PostgreSQL (postgresql://…); without it the embedded one is used"
+    )
+    topic_prefix: str = Field(default="", description="put before every topic and consumer group, to share a broker")
+    topic_replication: int = Field(default=1, ge=1, description="replicas of each topic; 3 on a real cluster")
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+    limit_percent: int = Field(
+        default=50, ge=0, le=100, description="the share of a kind, in percent, that may change in a night unreviewed"
+    )
+    pulls_at_once: int = Field(default=4, ge=1, description="districts pulled at the same time by one ingest worker")
+    requests_at_once: int = Field(
+        default=8, ge=1, description="requests under way at the same time to one provider host, over all districts"
+    )
+    request_seconds: float = Field(default=60, gt=0, description="how long one request to a provider may be silent")
+    requests_per_pull: int = Field(default=20_000, ge=1, description="the most requests that one pull may make")
+    retry_seconds: float = Field(
+        default=600, gt=0, description="how long one request is tried again on 429 and 5xx before the pull fails"
+    )
+    page_records: int = Field(default=1000, ge=1, le=5000, description="records in one snapshot page or chunk")
+    night_starts: int = Field(default=20, ge=0, le=23, description="the hour, district time, at which nights begin")
+    night_hours: int = Field(default=6, ge=1, le=10, description="hours over which a night's syncs are spread")
