@@ -1,0 +1,104 @@
+"""Writing events to Kafka: what a worker publishes, and how a message's type follows from its event."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from schemas.cloudevents import CloudEvent, Headers, event_id
+from schemas.events import Event
+from schemas.topics import PAGE_BYTES, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as Kafka has it, with the topic's declared name (without the prefix)."""
+
+    topic: Topic
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class PublishError(Exception):
+    """A message could not be made durable in Kafka; nothing that depends on it may be committed."""
+
+
+def make_event(
+    topic: Topic,
+    data: Event,
+    *,
+    source: str,
+    identity: tuple[object, ...],
+    subject: str | None = None,
+    correlation_id: str | None = None,
+    causation_id: str | None = None,
+) -> CloudEvent:
+    """Wrap an event for its topic. `identity` is what makes it the event it is; the id is derived from it.
+
+    Raises ValueError where the topic carries no such event, or several types of it.
+    """
+    types = [name for name, model in topic.types.items() if model is type(data)]
+    if len(types) != 1:
+        raise ValueError(f"{topic.name} has {len(types)} types for {type(data).__name__}")
+    return CloudEvent(
+        type=types[0],
+        source=f"/rollcall/{source}",
+        subject=subject or data.district,
+        id=event_id(types[0], *identity),
+        time=datetime.now(UTC),
+        data=data,
+        correlation_id=correlation_id,
+        causation_id=causation_id,
+    )
+
+
+class Publisher:
+    """A producer that says, at every flush, whether all it was given is durable (acks from all replicas)."""
+
+    def __init__(self, bootstrap: str, prefix: str, client_id: str) -> None:
+        self._prefix = prefix
+        self._producer = KafkaProducer(
+            bootstrap_servers=bootstrap,
+            client_id=client_id,
+            acks="all",
+            enable_idempotence=True,
+            compression_type="zstd",
+            linger_ms=5,
+            batch_size=128 * 1024,
+            max_request_size=2 * PAGE_BYTES,
+            allow_auto_create_topics=False,
+        )
+        self._pending: list[Any] = []
+
+    def publish(self, topic: Topic, event: CloudEvent, key: str | None = None) -> None:
+        """Send an event, keyed by its district unless said otherwise. Durable only after `flush`."""
+        self.publish_raw(topic, event.headers(), (key or event.data.district).encode(), event.value())
+
+    def publish_raw(self, topic: Topic, headers: Headers, key: bytes | None, value: bytes | None) -> None:
+        """Send bytes as they are. Durable only after `flush`. Raises PublishError where Kafka refuses at once."""
+        try:
+            self._pending.append(
+                self._producer.send(self._prefix + topic.name, value=value, key=key, headers=list(headers))
+            )
+        except KafkaError as error:
+            raise PublishError(f"{topic.name} did not take a message: {error}") from error
+
+    def flush(self) -> None:
+        """Wait until everything sent is durable. Raises PublishError where any of it is not."""
+        pending, self._pending = self._pending, []
+        try:
+            self._producer.flush()
+            for future in pending:
+                future.get(timeout=0)
+        except KafkaError as error:
+            raise PublishError(f"Kafka did not make {len(pending)} messages durable: {error}") from error
+
+    def close(self) -> None:
+        """Give up the connections; what was not flushed may be lost."""
+        self._producer.close(timeout_ms=5000)

@@ -1,0 +1,40 @@
+"""The outbox: what is to be published is written in the transaction that makes it true, and published by the relay.
+
+Column names are those of Debezium's outbox event router, so that Debezium can take the relay's place.
+"""
+
+from schemas.cloudevents import event_id
+from schemas.events import Event
+from schemas.topics import Topic
+
+INSERT = b"""
+INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subject, correlationid, causationid)
+VALUES (%(id)s, %(aggregatetype)s, %(aggregateid)s, %(type)s, %(payload)s, %(source)s, %(subject)s,
+        %(correlationid)s, %(causationid)s)
+"""
+
+
+def outbox_row(
+    topic: Topic,
+    type_: str,
+    data: Event,
+    *,
+    key: str,
+    source: str,
+    identity: tuple[object, ...],
+    subject: str | None = None,
+    correlation_id: str | None = None,
+    causation_id: str | None = None,
+) -> dict[str, str | None]:
+    """Give the bound parameters of INSERT for one event; `identity` is what the event's id is made from."""
+    return {
+        "id": event_id(type_, *identity),
+        "aggregatetype": topic.name,
+        "aggregateid": key,
+        "type": type_,
+        "payload": data.model_dump_json(exclude_none=True),
+        "source": source,
+        "subject": subject or data.district,
+        "correlationid": correlation_id,
+        "causationid": causation_id,
+    }
