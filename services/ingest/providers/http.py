@@ -1,0 +1,267 @@
+"""One district's HTTP to its provider: pooled, bounded, patient, and never talkative about what it carries.
+
+Everything that can go wrong leaves here as a PullFailedError with a sentence for people. The texts name the method,
+the server and the path; never a query, a header or a body, which may hold secrets or children's names.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote, urlencode
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+
+from services.ingest.providers.answers import PageTooHeavyError, PassingError, address, is_json, origin, refusal
+from services.ingest.providers.hosts import HostLimits
+from services.ingest.source import PullFailedError
+
+FIRST_CONTACT_SECONDS = 60.0
+"""A server that has not answered once in this pull is given up on this soon: its address is probably wrong."""
+
+CONNECT_SECONDS = 15.0
+BODY_BYTES = 256 * 1024 * 1024
+
+
+class BearerAuth(httpx.Auth):
+    """A bearer token in the Authorization header (RFC 6750 section 2.1)."""
+
+    def __init__(self, token: str) -> None:
+        self._authorization = f"Bearer {token}"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the header."""
+        request.headers["Authorization"] = self._authorization
+        yield request
+
+
+class ProviderHttp:
+    """HTTP for one pull of one district. Use it as an asynchronous context manager.
+
+    `auth` goes to `base_url`'s own scheme, host and port and nowhere else; an adapter that has fetched a new token
+    assigns it. Each try passes through it again, so that a signature is fresh. One request is tried again on 408, 429,
+    5xx (not 501), lost connections, silence and truncated bodies until `retry_seconds` are over, with exponential
+    backoff and jitter, and never before the provider's reset time. Redirects are not followed.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        limits: HostLimits,
+        request_seconds: float,
+        retry_seconds: float,
+        requests_per_pull: int,
+        auth: httpx.Auth | None = None,
+        ca_file: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        body_bytes: int = BODY_BYTES,
+    ) -> None:
+        self.auth = auth
+        self._origin = origin(_parse(base_url))
+        self._limits = limits
+        self._clock = limits.clock
+        self._retry_seconds = retry_seconds
+        self._requests_left = self._requests_per_pull = requests_per_pull
+        self._body_bytes = body_bytes
+        self._answered = False
+        self._wait = wait_exponential_jitter(initial=1, max=60, jitter=1)
+        self._client = httpx.AsyncClient(
+            verify=_trust(ca_file) if ca_file else True,
+            timeout=httpx.Timeout(request_seconds, connect=min(CONNECT_SECONDS, request_seconds)),
+            headers={"Accept": "application/json", "User-Agent": "Rollcall"},
+            follow_redirects=False,
+            transport=transport,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, error, trace)
+
+    async def get(
+        self,
+        url: str,
+        params: Sequence[tuple[str, str]] = (),
+        *,
+        auth: httpx.Auth | None = None,
+        may_shrink: bool = False,
+    ) -> httpx.Response:
+        """Give the answer to a GET: 200 with its whole body, or 204.
+
+        `params` are added to the query that `url` has, percent-encoded after RFC 3986. Without `auth` of its own the
+        url must be on the district's server. With `may_shrink` a 502 raises PageTooHeavyError at once instead of
+        being tried again, for adapters that can ask for less.
+
+        Raises UnauthorizedError, TooManyRecordsError, PageTooHeavyError, or another PullFailedError.
+        """
+        target = _parse(url)
+        if params:
+            query = target.query + (b"&" if target.query else b"") + urlencode(params, quote_via=quote).encode()
+            target = target.copy_with(query=query)
+        return await self._patiently(target, auth, may_shrink, None)
+
+    async def post_form(self, url: str, form: dict[str, str], auth: httpx.Auth | None) -> httpx.Response:
+        """Give the answer to a form sent to a token endpoint, which may be on any host. Raises as `get` does."""
+        return await self._patiently(_parse(url), auth or httpx.Auth(), False, form)
+
+    async def _patiently(
+        self, url: httpx.URL, auth: httpx.Auth | None, may_shrink: bool, form: dict[str, str] | None
+    ) -> httpx.Response:
+        if auth is None:
+            if origin(url) != self._origin:
+                raise PullFailedError(
+                    "incomplete",
+                    f"the provider sent us on to {url.host}, which is not the district's server "
+                    f"({self._origin}); credentials are not sent to another host",
+                )
+            auth = self.auth or httpx.Auth()
+        started = self._clock.monotonic()
+
+        def too_late(state: RetryCallState) -> bool:
+            seconds = self._retry_seconds if self._answered else min(self._retry_seconds, FIRST_CONTACT_SECONDS)
+            return self._clock.monotonic() + state.upcoming_sleep > started + seconds
+
+        retrying = AsyncRetrying(
+            sleep=self._clock.sleep,
+            retry=retry_if_exception_type(PassingError),
+            wait=self._next_wait,
+            stop=too_late,
+            retry_error_callback=_give_up,
+        )
+        send = self._try_once
+        return await retrying(send, url, auth, may_shrink, form, started + self._retry_seconds)
+
+    def _next_wait(self, state: RetryCallState) -> float:
+        backoff = self._wait(state)
+        error = state.outcome.exception() if state.outcome else None
+        return max(backoff, error.reset_in) if isinstance(error, PassingError) else backoff
+
+    async def _try_once(
+        self, url: httpx.URL, auth: httpx.Auth, may_shrink: bool, form: dict[str, str] | None, until: float
+    ) -> httpx.Response:
+        host = url.netloc.decode()
+        async with self._limits.slot(host, until):
+            if self._requests_left == 0:
+                raise PullFailedError(
+                    "incomplete",
+                    f"this pull has made {self._requests_per_pull} requests to {url.host} and is still not at the end; "
+                    "raise the district's page size or ROLLCALL_REQUESTS_PER_PULL if the district really is that large",
+                )
+            self._requests_left -= 1
+            request = self._client.build_request("GET" if form is None else "POST", url, data=form)
+            where = f"{request.method} {address(url)}"
+            seconds = max(until - self._clock.monotonic(), 0.0)
+            try:
+                with _translated(where, url.host):
+                    async with asyncio.timeout(seconds):
+                        response = await self._client.send(request, auth=auth, stream=True)
+                        self._answered = True
+                        try:
+                            return await self._accept(response, where, may_shrink)
+                        finally:
+                            await response.aclose()
+            except TimeoutError as error:
+                text = f"{where} was still not answered in full after {seconds:.0f} seconds"
+                raise PassingError("provider-unavailable", text) from error
+            except PassingError as error:
+                if error.code == "rate-limited":
+                    # A senseless reset time must not close the host for the other districts for ever.
+                    self._limits.close(host, min(error.reset_in, self._retry_seconds))
+                raise
+
+    async def _accept(self, response: httpx.Response, where: str, may_shrink: bool) -> httpx.Response:
+        if response.status_code not in (200, 204):
+            raise refusal(response, self._clock.unix(), may_shrink=may_shrink)
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > self._body_bytes:
+                raise PageTooHeavyError(
+                    "incomplete",
+                    f"the answer to {where} is larger than {self._body_bytes} bytes; lower the district's page size",
+                )
+        if response.status_code == 200 and is_json(response) and not body[-64:].rstrip().endswith((b"}", b"]")):
+            raise PassingError("incomplete", f"the answer to {where} breaks off after {len(body)} bytes")
+        return httpx.Response(
+            response.status_code,
+            headers=[(name, value) for name, value in response.headers.multi_items() if name not in _ABOUT_THE_WIRE],
+            content=bytes(body),
+            request=response.request,
+        )
+
+
+_ABOUT_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
+def _give_up(state: RetryCallState) -> httpx.Response:
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, PassingError):  # pragma: no cover - tenacity retries nothing else
+        raise TypeError("only a passing failure is tried again")
+    asked = f"; it asks for {error.reset_in:.0f} seconds of rest" if error.reset_in else ""
+    tries = "once" if state.attempt_number == 1 else f"{state.attempt_number} times"
+    raise PullFailedError(error.code, f"{error.text}{asked} (tried {tries}); sync the district again later") from error
+
+
+@contextmanager
+def _translated(where: str, host: str) -> Iterator[None]:
+    """Turn httpx's errors into ours; the request's address stands in the text, never its query."""
+    try:
+        yield
+    except httpx.RequestError as error:
+        for cause in _causes(error):
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                text = f"the certificate of {host} is not trusted ({cause.verify_message}); check the district's url, "
+                raise PullFailedError("misconfigured", text + "or give the server's CA with --ca-file") from error
+            if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
+                text = f"there is no server named {host}; check the district's url"
+                raise PullFailedError("misconfigured", text) from error
+        if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+            raise PullFailedError("misconfigured", f"{where} cannot be sent; check the district's url") from error
+        raise PassingError("provider-unavailable", f"{where} failed: {_trouble(error)}") from error
+
+
+def _trouble(error: httpx.RequestError) -> str:
+    match error:
+        case httpx.ConnectTimeout() | httpx.ConnectError():
+            return "no connection to the server"
+        case httpx.TimeoutException():
+            return "the server was silent for too long"
+        case httpx.DecodingError():
+            return "its compressed answer cannot be unpacked"
+        case _:
+            return "the connection broke off in the middle"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _parse(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise PullFailedError("misconfigured", f"the url cannot be read ({error}); check the district's url") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise PullFailedError("misconfigured", "the district's url must begin with https:// or http:// and a host")
+    return parsed
+
+
+def _trust(ca_file: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise PullFailedError(
+            "misconfigured", f"the CA file {ca_file} cannot be used ({type(error).__name__}); give a readable PEM file"
+        ) from error
