@@ -21,6 +21,10 @@ class Settings(BaseSettings):
     database: SecretStr | None = Field(
         default=None, description="address of your PostgreSQL (postgresql://…); without it the embedded one is used"
     )
+    kafka_port: int | None = Field(default=None, description="port of the embedded Kafka; one is chosen without it")
+    postgres_port: int | None = Field(
+        default=None, description="port of the embedded PostgreSQL; one is chosen without it"
+    )
     topic_prefix: str = Field(default="", description="put before every topic and consumer group, to share a broker")
     topic_replication: int = Field(default=1, ge=1, description="replicas of each topic; 3 on a real cluster")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")

@@ -1,0 +1,54 @@
+"""Which ports of 127.0.0.1 the stack listens on: the configured, else last time's, else the usual, else a free one."""
+
+import json
+import socket
+from pathlib import Path
+
+from deploy.local.errors import StackError
+
+HOST = "127.0.0.1"
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on this port of 127.0.0.1 now."""
+    with socket.socket() as listener:
+        # A server that stopped a moment ago leaves connections in TIME_WAIT, which keep nobody from listening.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def choose(memory: Path, name: str, configured: int | None = None, usual: int | None = None) -> int:
+    """Choose the port of the server `name` and remember it in the JSON file `memory`.
+
+    Raises StackError where the configured port is in use. A remembered or usual port that somebody else took meanwhile
+    is not worth a failure: nothing but the stack's own record of where it listens depends on it.
+    """
+    remembered: dict[str, int] = json.loads(memory.read_text()) if memory.exists() else {}
+    if configured is not None:
+        if not is_free(configured):
+            raise StackError(
+                f"port {configured}, set for {name}, is in use by another program; stop that program or set "
+                f"ROLLCALL_{name.upper()}_PORT to a free port (or leave it out to have one chosen)"
+            )
+        port = configured
+    else:
+        taken = {other for server, other in remembered.items() if server != name}
+        candidates = [remembered.get(name), usual]
+        port = next((p for p in candidates if p is not None and p not in taken and is_free(p)), 0) or _any_free()
+    if remembered.get(name) != port:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        draft = memory.with_suffix(".new")
+        draft.write_text(json.dumps({**remembered, name: port}, indent=2))
+        draft.replace(memory)
+    return port
+
+
+def _any_free() -> int:
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        port: int = listener.getsockname()[1]
+        return port
