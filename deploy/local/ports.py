@@ -38,7 +38,7 @@ def choose(memory: Path, name: str, configured: int | None = None, usual: int | 
     else:
         taken = {other for server, other in remembered.items() if server != name}
         candidates = [remembered.get(name), usual]
-        port = next((p for p in candidates if p is not None and p not in taken and is_free(p)), 0) or _any_free()
+        port = next((p for p in candidates if p is not None and p not in taken and is_free(p)), 0) or any_free()
     if remembered.get(name) != port:
         memory.parent.mkdir(parents=True, exist_ok=True)
         draft = memory.with_suffix(".new")
@@ -47,7 +47,8 @@ def choose(memory: Path, name: str, configured: int | None = None, usual: int | 
     return port
 
 
-def _any_free() -> int:
+def any_free() -> int:
+    """Give a port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]

@@ -1,0 +1,57 @@
+"""What every test may ask for: `kafka`, `postgres`, and for each test its own `topic_prefix` and `database`."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from psycopg import conninfo
+
+from services.database.migrate import migrate
+from tests.stack import delete_topics, kafka_for_tests, new_database, postgres_for_tests
+
+_INTEGRATION = Path(__file__).parent / "integration"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs real services, so that `-m "not integration"` leaves it out."""
+    for item in items:
+        if item.path.is_relative_to(_INTEGRATION):
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """The bootstrap servers of a real broker, shared by all tests; keep apart by `topic_prefix`."""
+    with kafka_for_tests() as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a real PostgreSQL, shared by all tests, with the right to create databases and roles."""
+    with postgres_for_tests() as address:
+        yield address
+
+
+@pytest.fixture
+def topic_prefix(kafka: str) -> Iterator[str]:
+    """A prefix for the topics and groups of this test alone; what was created with it is deleted afterwards."""
+    prefix = f"test-{uuid.uuid4().hex[:12]}."
+    yield prefix
+    delete_topics(kafka, prefix)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: str) -> Iterator[str]:
+    """The name of a database with every migration done once, which `database` copies."""
+    with new_database(postgres) as address:
+        migrate(address)
+        yield str(conninfo.conninfo_to_dict(address)["dbname"])
+
+
+@pytest.fixture
+def database(postgres: str, migrated_template: str) -> Iterator[str]:
+    """The address of a migrated accounts database for this test alone."""
+    with new_database(postgres, migrated_template) as address:
+        yield address
