@@ -6,20 +6,125 @@ Feed it whole collections in this order: orgs, sessions, courses, users, classes
 from collections.abc import Iterable, Iterator
 from datetime import date
 
+from schemas.records import Class, Record, RecordKind
+from services.ingest.providers.oneroster.classes import Classes
+from services.ingest.providers.oneroster.enrollments import Enrollments
+from services.ingest.providers.oneroster.people import People
+from services.ingest.providers.oneroster.places import Places
 from services.ingest.providers.oneroster.rows import ClassRow, CourseRow, EnrollmentRow, OrgRow, SessionRow, UserRow
+from services.ingest.providers.oneroster.schools import Schools
+from services.ingest.providers.oneroster.values import Defects, read_text
 from services.ingest.source import PullReport, RecordPage
 
 
 class OneRosterAssembler:
-    """Decides what of a OneRoster pull becomes a record: the signatures REST and CSV rely on."""
+    """Decides what of a OneRoster pull becomes a record: the signatures REST and CSV rely on.
+
+    `today` is the district's own. `end_date_is_exclusive` is true for 1.2, false for 1.1 and 1.0. Each `add_` takes a
+    collection in one or several calls, row by row, in any order of rows; every departure from the specification is
+    counted in `report.defects`. Memory grows with ids, classes and 8 bytes a place, not with whole users.
+    """
 
     def __init__(self, today: date, report: PullReport, *, end_date_is_exclusive: bool, page_records: int) -> None:
-        raise NotImplementedError
+        self._defects: Defects = report.defects
+        self._page_records = page_records
+        self._schools = Schools(self._defects)
+        self._people = People(self._schools, self._defects, page_records)
+        self._classes = Classes(today, self._defects, end_date_is_exclusive=end_date_is_exclusive)
+        self._places = Places(self._defects)
+        self._enrollments = Enrollments(
+            self._classes, self._people, self._places, self._defects, end_date_is_exclusive=end_date_is_exclusive
+        )
+        self._schools_are_settled = False
+        self._classes_are_settled = False
 
-    def add_orgs(self, rows: Iterable[OrgRow]) -> None: ...
-    def add_sessions(self, rows: Iterable[SessionRow]) -> None: ...
-    def add_courses(self, rows: Iterable[CourseRow]) -> None: ...
-    def add_users(self, rows: Iterable[UserRow]) -> Iterator[RecordPage]: ...
-    def add_classes(self, rows: Iterable[ClassRow]) -> None: ...
-    def add_enrollments(self, rows: Iterable[EnrollmentRow]) -> None: ...
-    def finish(self) -> Iterator[RecordPage]: ...
+    def add_orgs(self, rows: Iterable[OrgRow]) -> None:
+        """Take orgs."""
+        for row in rows:
+            self._schools.add(row)
+
+    def add_sessions(self, rows: Iterable[SessionRow]) -> None:
+        """Take academic sessions of all types."""
+        for row in rows:
+            self._classes.add_session(row)
+
+    def add_courses(self, rows: Iterable[CourseRow]) -> None:
+        """Take courses."""
+        for row in rows:
+            self._classes.add_course(row)
+
+    def add_users(self, rows: Iterable[UserRow]) -> Iterator[RecordPage]:
+        """Take users, at once. No page is ready before the last user: an id may come again with other values."""
+        self._settle_schools()
+        for row in rows:
+            self._people.add(row)
+        return iter(())
+
+    def add_classes(self, rows: Iterable[ClassRow]) -> None:
+        """Take classes."""
+        for row in rows:
+            self._classes.add(row)
+
+    def add_enrollments(self, rows: Iterable[EnrollmentRow]) -> None:
+        """Take enrollments."""
+        self._settle_classes()
+        for row in rows:
+            self._enrollments.add(row)
+
+    def finish(self) -> Iterator[RecordPage]:
+        """Give all schools, teachers, students and classes, each id once, and what is kept of each kind."""
+        self._settle_schools()
+        self._settle_classes()
+        yield from self._pages("schools", self._schools.records(), self._schools.kept)
+        yield from self._people.pages()
+        yield from self._pages("classes", self._class_records(), self._classes.kept)
+
+    def _settle_schools(self) -> None:
+        if not self._schools_are_settled:
+            self._schools.settle()
+            self._schools_are_settled = True
+
+    def _settle_classes(self) -> None:
+        if not self._classes_are_settled:
+            self._settle_schools()
+            self._classes.settle(self._schools)
+            self._classes_are_settled = True
+
+    def _class_records(self) -> Iterator[Class]:
+        defects, current = self._defects, self._classes.current
+        for row, (primaries, others, students) in zip(
+            current, self._places.by_class(len(current), self._people.ids), strict=True
+        ):
+            if row.sourced_id in self._classes.kept:
+                continue
+            if len(primaries) > 1:
+                defects["several-primary-teachers"] += 1
+            teachers = (*primaries[:1], *sorted([*primaries[1:], *others]))
+            if not teachers:
+                defects["class-without-teacher"] += 1
+            yield Class(
+                row.sourced_id,
+                read_text(row.title, defects),
+                row.school_id,
+                teachers,
+                tuple(students),
+                course=read_text(self._classes.course_title(row), defects) or None,
+                grade=self._first(row.grades),
+                subject=self._first(row.subjects),
+            )
+
+    def _first(self, values: tuple[str, ...]) -> str | None:
+        return next((text for value in values if (text := read_text(value, self._defects))), None)
+
+    def _pages(self, kind: RecordKind, records: Iterator[Record], kept: Iterable[str]) -> Iterator[RecordPage]:
+        page: list[Record] = []
+        for record in records:
+            page.append(record)
+            if len(page) == self._page_records:
+                yield RecordPage(kind, records=page)
+                page = []
+        if page:
+            yield RecordPage(kind, records=page)
+        left = sorted(kept)
+        for start in range(0, len(left), self._page_records):
+            yield RecordPage(kind, kept=left[start : start + self._page_records])

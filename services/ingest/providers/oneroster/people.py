@@ -1,0 +1,177 @@
+"""Turns OneRoster's users into teachers and students (oneroster.md sections 8, 9 and 13).
+
+Only ids stay in memory as they are. The records wait compressed until the last user has come, because an id that comes
+once more with other values takes the first record back.
+"""
+
+import zlib
+from array import array
+from collections.abc import Iterator
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+import msgspec
+import numpy as np
+
+from schemas.records import Student, Teacher
+from services.ingest.providers.oneroster.masked_names import MaskedNames
+from services.ingest.providers.oneroster.rows import UserRow
+from services.ingest.providers.oneroster.schools import Schools
+from services.ingest.providers.oneroster.values import (
+    Defects,
+    read_date,
+    read_email,
+    read_role,
+    read_status,
+    read_text,
+)
+from services.ingest.source import RecordPage
+
+PersonKind: TypeAlias = Literal["teachers", "students"]
+
+TEACHER, STUDENT, REMOVED, KEPT = 1, 2, 4, 8
+"""What is known of a user, as bits: the kinds that it is in, marked as removed, not to be relied on."""
+
+_BITS: dict[PersonKind, int] = {"teachers": TEACHER, "students": STUDENT}
+
+Person = TypeVar("Person", Teacher, Student)
+
+
+class _Shelf(Generic[Person]):
+    """Records of one kind, compressed by the page."""
+
+    def __init__(self, kind: PersonKind, person: type[Person], page_records: int) -> None:
+        self.kind = kind
+        self._page_records = page_records
+        self._open: list[Person] = []
+        self._closed: list[bytes] = []
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(list[person])  # type: ignore[valid-type]
+
+    def add(self, record: Person) -> None:
+        self._open.append(record)
+        if len(self._open) == self._page_records:
+            self._closed.append(zlib.compress(self._encoder.encode(self._open), level=1))
+            self._open = []
+
+    def pages(self) -> Iterator[list[Person]]:
+        for page in self._closed:
+            yield self._decoder.decode(zlib.decompress(page))
+        if self._open:
+            yield self._open
+
+
+class People:
+    """The users of one pull, by index: `ids` are their sourcedIds, `states` what is known of them."""
+
+    def __init__(self, schools: Schools, defects: Defects, page_records: int) -> None:
+        self._schools = schools
+        self._defects = defects
+        self._masked = MaskedNames()
+        self._page_records = page_records
+        self.ids: list[str] = []
+        self.states = bytearray()
+        self._index: dict[str, int] = {}
+        self._row_hashes = array("q")
+        self._email_hashes = array("q")
+        self._teachers = _Shelf("teachers", Teacher, page_records)
+        self._students = _Shelf("students", Student, page_records)
+
+    def find(self, sourced_id: str) -> int | None:
+        """Give the index of a user in `ids` and `states`, or None where it is not in the pull."""
+        return self._index.get(sourced_id)
+
+    def add(self, row: UserRow) -> None:
+        """Take one user."""
+        row_hash = hash(row)
+        index = self._index.setdefault(row.sourced_id, len(self.ids))
+        if index < len(self.ids):
+            if self._row_hashes[index] == row_hash:
+                self._defects["id-twice"] += 1
+            else:
+                self._defects["id-twice-differing"] += 1
+                self.states[index] |= KEPT | self._kinds(row)
+            return
+        self.ids.append(row.sourced_id)
+        self._row_hashes.append(row_hash)
+        self.states.append(self._state(row))
+
+    def _state(self, row: UserRow) -> int:
+        kinds = self._kinds(row)
+        if not kinds:
+            if all(read_role(held.role) is None for held in row.roles):
+                self._defects["person-without-role"] += 1
+            return 0
+        match read_status(row.status, self._defects):
+            case "removed":
+                return kinds | REMOVED
+            case "unknown":
+                return kinds | KEPT
+            case "active":
+                self._shelve(row, kinds)
+                return kinds
+
+    @staticmethod
+    def _kinds(row: UserRow) -> int:
+        kinds = 0
+        for held in row.roles:
+            match read_role(held.role):
+                case "teacher":
+                    kinds |= TEACHER
+                case "student":
+                    kinds |= STUDENT
+        return kinds
+
+    def _shelve(self, row: UserRow, kinds: int) -> None:
+        defects = self._defects
+        given, family = read_text(row.given_name, defects), read_text(row.family_name, defects)
+        if not (given and family):
+            defects["name-missing"] += 1
+        shown_given = read_text(row.preferred_given_name, defects) or given
+        shown_family = read_text(row.preferred_family_name, defects) or family
+        display_name = f"{shown_given} {shown_family}".strip()
+        number = read_text(row.identifier, defects) or None
+        email = read_email(row.email, defects)
+        if email is not None:
+            self._email_hashes.append(hash(email.casefold()))
+        if kinds == TEACHER | STUDENT:
+            defects["person-in-two-kinds"] += 1
+        if kinds & TEACHER:
+            schools = self._schools_of(row, "teacher")
+            self._teachers.add(Teacher(row.sourced_id, email, given, family, display_name, schools, number))
+        if kinds & STUDENT:
+            self._masked.add(given, family)
+            grade = next((text for grade in row.grades if (text := read_text(grade, defects))), None)
+            born = read_date(row.birth_date, defects)
+            birth_date = None if born is None else born.isoformat()
+            schools = self._schools_of(row, "student")
+            self._students.add(
+                Student(row.sourced_id, email, given, family, display_name, schools, number, grade, birth_date)
+            )
+
+    def _schools_of(self, row: UserRow, role: str) -> tuple[str, ...]:
+        named = {held.org_id for held in row.roles if held.org_id and read_role(held.role) == role}
+        for org_id in named:
+            if org_id not in self._schools:
+                self._defects["person-school-unknown"] += 1
+        # A school that is kept stays in the roster as it was, so a reference to it stays too.
+        return tuple(sorted(org_id for org_id in named if org_id in self._schools.ids or org_id in self._schools.kept))
+
+    def pages(self) -> Iterator[RecordPage]:
+        """Give all teachers, then all students, and the ids of each that are kept. Call it after the last user."""
+        emails = np.array(self._email_hashes, dtype=np.int64)
+        if shared := len(emails) - len(np.unique(emails)):
+            self._defects["email-shared"] += shared
+        if masked := self._masked.suspected():
+            self._defects["names-obfuscated"] += masked
+        yield from self._pages_of(self._teachers)
+        yield from self._pages_of(self._students)
+
+    def _pages_of(self, shelf: _Shelf[Teacher] | _Shelf[Student]) -> Iterator[RecordPage]:
+        of_kind = KEPT | _BITS[shelf.kind]
+        kept = sorted(self.ids[index] for index, state in enumerate(self.states) if state & of_kind == of_kind)
+        left_out = frozenset(kept)
+        for records in shelf.pages():
+            if remaining := [record for record in records if record.id not in left_out]:
+                yield RecordPage(shelf.kind, records=remaining)
+        for start in range(0, len(kept), self._page_records):
+            yield RecordPage(shelf.kind, kept=kept[start : start + self._page_records])
