@@ -1,5 +1,6 @@
 """Writing events to Kafka: what a worker publishes, and how a message's type follows from its event."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from schemas.cloudevents import CloudEvent, Headers, event_id
 from schemas.events import Event
 from schemas.topics import PAGE_BYTES, Topic
 
+MOST_PENDING_BYTES = 32 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -23,6 +26,11 @@ class Message:
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
+
+
+def key_text(message: Message) -> str:
+    """Give a message's key as text; a key that is none is everybody's and nobody's: the empty text."""
+    return (message.key or b"").decode(errors="replace")
 
 
 class PublishError(Exception):
@@ -58,6 +66,14 @@ def make_event(
     )
 
 
+class _SentByThread(threading.local):
+    """What a thread has sent and not flushed: lanes share a producer and answer each for its own messages."""
+
+    def __init__(self) -> None:
+        self.futures: list[Any] = []
+        self.size = 0
+
+
 class Publisher:
     """A producer that says, at every flush, whether all it was given is durable (acks from all replicas)."""
 
@@ -74,24 +90,30 @@ class Publisher:
             max_request_size=2 * PAGE_BYTES,
             allow_auto_create_topics=False,
         )
-        self._pending: list[Any] = []
+        self._sent = _SentByThread()
 
     def publish(self, topic: Topic, event: CloudEvent, key: str | None = None) -> None:
         """Send an event, keyed by its district unless said otherwise. Durable only after `flush`."""
         self.publish_raw(topic, event.headers(), (key or event.data.district).encode(), event.value())
 
     def publish_raw(self, topic: Topic, headers: Headers, key: bytes | None, value: bytes | None) -> None:
-        """Send bytes as they are. Durable only after `flush`. Raises PublishError where Kafka refuses at once."""
+        """Send bytes as they are. Durable only after `flush`. Raises PublishError where Kafka refuses.
+
+        Whoever sends more than Kafka takes waits here, so that memory stays bounded.
+        """
+        if self._sent.size > MOST_PENDING_BYTES:
+            self.flush()
         try:
-            self._pending.append(
+            self._sent.futures.append(
                 self._producer.send(self._prefix + topic.name, value=value, key=key, headers=list(headers))
             )
         except KafkaError as error:
             raise PublishError(f"{topic.name} did not take a message: {error}") from error
+        self._sent.size += len(value or b"")
 
     def flush(self) -> None:
-        """Wait until everything sent is durable. Raises PublishError where any of it is not."""
-        pending, self._pending = self._pending, []
+        """Wait until everything this thread sent is durable. Raises PublishError where any of it is not."""
+        pending, self._sent.futures, self._sent.size = self._sent.futures, [], 0
         try:
             self._producer.flush()
             for future in pending:

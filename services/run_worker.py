@@ -18,7 +18,8 @@ from services.settings import Settings
 class WorkerModule(Protocol):
     """What `services/<folder>/worker.py` offers: it works until `stop` is set, or raises when it cannot go on."""
 
-    def run(self, settings: Settings, stop: threading.Event) -> None: ...
+    def run(self, settings: Settings, stop: threading.Event) -> None:
+        """Work until `stop` is set."""
 
 
 MODULES: dict[Worker, str] = {

@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     postgres_port: int | None = Field(
         default=None, description="port of the embedded PostgreSQL; one is chosen without it"
     )
+    sandbox_port: int | None = Field(
+        default=None, description="port of the sandbox providers; one is chosen without it"
+    )
     topic_prefix: str = Field(default="", description="put before every topic and consumer group, to share a broker")
     topic_replication: int = Field(default=1, ge=1, description="replicas of each topic; 3 on a real cluster")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")

@@ -1,5 +1,7 @@
 """Makes the broker's topics as `schemas/topics.py` declares them."""
 
+from contextlib import suppress
+
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import TopicAlreadyExistsError
@@ -17,7 +19,9 @@ def create_topics(bootstrap: str, prefix: str = "", replication: int = 1) -> Non
         existing = set(admin.list_topics())
         missing = [topic for topic in TOPICS if prefix + topic.name not in existing]
         if missing:
-            try:
+            with suppress(
+                TopicAlreadyExistsError
+            ):  # another starter was quicker; settings are brought up to date below
                 admin.create_topics(
                     [
                         NewTopic(
@@ -29,8 +33,6 @@ def create_topics(bootstrap: str, prefix: str = "", replication: int = 1) -> Non
                         for topic in missing
                     ]
                 )
-            except TopicAlreadyExistsError:
-                pass  # another starter was quicker; the settings below are brought up to date all the same
         known = [topic for topic in TOPICS if topic not in missing]
         if known:
             admin.alter_configs(

@@ -1,4 +1,4 @@
-"""The loop that every kafka-python worker runs: poll, hand to lanes, commit what is durable. Nobody else polls or commits.
+"""The loop of every kafka-python worker: poll, hand to lanes, commit what is durable. Nobody else polls or commits.
 
 A lane is one district's line through a worker (or one partition's, where order matters across keys). Lanes work side
 by side, each in order, so that a district that is enormous or broken delays no other (promise 9). Slow is not dead:
@@ -66,6 +66,7 @@ class Worker:
         prefix: str,
         open_lane: Callable[[str], Lane],
         lane_of: Callable[[Message], str],
+        stop: threading.Event,
         lanes_at_once: int = 4,
     ) -> None:
         self.name = name
@@ -75,7 +76,7 @@ class Worker:
         self._open_lane = open_lane
         self._lane_of = lane_of
         self._lanes_at_once = lanes_at_once
-        self.stop = threading.Event()
+        self.stop = stop
 
     def run(self) -> None:
         """Work until `stop` is set. Trouble that may pass is waited out; after ten tries in a row it is raised."""

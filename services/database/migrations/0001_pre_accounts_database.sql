@@ -84,13 +84,13 @@ CREATE TABLE classes (
     PRIMARY KEY (district, id)
 );
 
--- One person's part in one class. `ordinal` keeps the teachers' order, the primary first; students have 0.
+-- One person's part in one class.
 CREATE TABLE places (
     district text NOT NULL REFERENCES rosters ON DELETE CASCADE,
     class text NOT NULL,
     part text NOT NULL CHECK (part IN ('teacher', 'student')),
     person text NOT NULL,
-    ordinal smallint NOT NULL DEFAULT 0,
+    is_primary boolean NOT NULL DEFAULT false CHECK (part = 'teacher' OR NOT is_primary),
     PRIMARY KEY (district, class, part, person)
 );
 CREATE INDEX places_of_a_person ON places (district, person);

@@ -1,0 +1,161 @@
+"""Merges a staged change set into the accounts database, whole or not at all, in one transaction (promise 3)."""
+
+from typing import Any, Literal, TypeAlias
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from schemas.cloudevents import event_id
+from schemas.events import RosterSynced, SyncRequested
+from schemas.records import KINDS, RECORD_KINDS
+from schemas.topics import UPDATES
+from services.apply.merge_kind import MergeStatements, merge_statements
+from services.apply.staging import QUERIES, StagedChangeSet
+from services.apply.state_digest import StateDigest
+from services.clock import now
+from services.nights import QUERIES as NIGHTS
+from services.nights import request_sync
+from services.outbox import INSERT as OUTBOX_INSERT
+from services.outbox import outbox_row
+
+Outcome: TypeAlias = Literal["applied", "unchanged", "applied before", "stale"]
+
+MERGE: dict[str, MergeStatements] = {kind: merge_statements(kind) for kind in RECORD_KINDS}
+
+
+class MisfitError(Exception):
+    """A change set does not fit what is applied, though it names its version. Nothing of it is applied."""
+
+
+class DistrictGoneError(Exception):
+    """The district of a change set is no longer registered."""
+
+
+def merge(staged: StagedChangeSet) -> Outcome:
+    """Apply the change set, write the ledger and the outbox and move the roster version on by one, all or nothing.
+
+    A set that the ledger has is 'applied before'; one whose base version is no longer current is 'stale', and a fresh
+    sync is asked for (promise 5). Raises MisfitError, DistrictGoneError, psycopg.Error; then nothing has changed.
+    """
+    connection, started = staged.connection, staged.started
+    about: dict[str, Any] = {"district": started.district, "change_set": started.change_set, "sync_id": started.sync_id}
+    with connection.transaction():
+        roster = connection.execute(QUERIES["lock_roster"], about).fetchone()
+        if roster is None:
+            raise DistrictGoneError(f"district {started.district} is not registered")
+        if connection.execute(QUERIES["in_ledger"], about).fetchone() is not None:
+            return "applied before"
+        version, digest, setting_up = roster
+        if version != started.base_version:
+            _ask_again(connection, staged, version)
+            return "stale"
+        if started.changes == 0:
+            _close_version(connection, staged, version, digest, updates=0)
+            return "unchanged"
+        about = {**about, "roster_version": version + 1, "base_version": version}
+        _merge_kinds(connection, staged, about)
+        new_digest = StateDigest(digest).plus(staged.digest_change).value()
+        _expect("updates published", started.changes, connection.execute(QUERIES["publish_updates"], about).rowcount)
+        totals: dict[str, Any] = {kind: started.counts[kind].after for kind in KINDS}
+        connection.execute(QUERIES["move_roster_on"], {**about, **totals, "digest": new_digest})
+        connection.execute(
+            QUERIES["write_ledger"],
+            {
+                **about,
+                "approval": Jsonb(started.approval.model_dump(mode="json") if started.approval else {}),
+                "counts": Jsonb({kind: counts.model_dump() for kind, counts in started.counts.items()}),
+                "proofs": Jsonb([proof.model_dump() for proof in started.proofs]),
+                "defects": Jsonb(started.defects),
+                "updates": started.changes,
+                "digest": new_digest,
+            },
+        )
+        if setting_up:
+            connection.execute(QUERIES["end_setting_up"], about)
+        _close_version(connection, staged, version + 1, new_digest, updates=started.changes)
+    return "applied"
+
+
+def _merge_kinds(connection: psycopg.Connection[Any], staged: StagedChangeSet, about: dict[str, Any]) -> None:
+    counts = staged.started.counts
+    connection.execute(QUERIES["analyze"])
+    connection.execute(QUERIES["stage_places"])
+    connection.execute(QUERIES["analyze_places"])
+    for kind in RECORD_KINDS:
+        statements = MERGE[kind]
+        _expect(f"{kind} removed", counts[kind].removed, connection.execute(statements.remove, about).rowcount)
+        _expect(f"{kind} updated", counts[kind].updated, connection.execute(statements.update, about).rowcount)
+        _expect(f"{kind} created", counts[kind].created, connection.execute(statements.create, about).rowcount)
+    places = counts["places"]
+    _expect("places removed", places.removed, connection.execute(QUERIES["remove_places"], about).rowcount)
+    _expect("places updated", places.updated, connection.execute(QUERIES["update_places"], about).rowcount)
+    _expect("places created", places.created, connection.execute(QUERIES["create_places"], about).rowcount)
+    nobody = connection.execute(QUERIES["places_of_nobody"], about).fetchone()
+    _expect("places of nobody", 0, nobody[0] if nobody else 0)
+
+
+def _expect(what: str, counted: int, done: int) -> None:
+    if counted != done:
+        raise MisfitError(f"{what}: the header counts {counted}, the accounts database would have {done}")
+
+
+def _close_version(
+    connection: psycopg.Connection[Any], staged: StagedChangeSet, version: int, digest: bytes, updates: int
+) -> None:
+    """Tell everybody that the district is at this version, and end the night."""
+    started = staged.started
+    synced = RosterSynced(
+        district=started.district,
+        sync_id=started.sync_id,
+        change_set=started.change_set,
+        roster_version=version,
+        updates=updates,
+        totals={kind: started.counts[kind].after for kind in KINDS},
+        digest=digest.hex(),
+        synced_at=now(),
+    )
+    connection.execute(
+        OUTBOX_INSERT,
+        outbox_row(
+            UPDATES,
+            "dev.rollcall.roster.synced.v1",
+            synced,
+            key=started.district,
+            source="/rollcall/apply",
+            identity=(started.sync_id, started.change_set),
+            correlation_id=started.sync_id,
+            causation_id=started.change_set,
+        ),
+    )
+    connection.execute(
+        NIGHTS["applied"],
+        {
+            "sync_id": started.sync_id,
+            "state": "applied" if updates else "unchanged",
+            "change_set": started.change_set,
+            "roster_version": version,
+            "counts": Jsonb({kind: counts.model_dump() for kind, counts in started.counts.items()}),
+            "defects": Jsonb(started.defects),
+        },
+    )
+
+
+def _ask_again(connection: psycopg.Connection[Any], staged: StagedChangeSet, version: int) -> None:
+    """Have the district synced afresh in place of a change set that was computed against another version."""
+    started = staged.started
+    fresh = SyncRequested(
+        district=started.district,
+        sync_id=event_id("stale", started.change_set, started.sync_id),
+        reason="stale",
+        requested_at=now(),
+    )
+    request_sync(connection, fresh, "/rollcall/apply")
+    connection.execute(
+        NIGHTS["follow"],
+        {
+            "sync_id": started.sync_id,
+            "text": f"computed against roster version {started.base_version}, which is no longer current "
+            f"(now {version}); sync {fresh.sync_id} takes its place",
+            "followed_by": fresh.sync_id,
+        },
+    )

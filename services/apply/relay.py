@@ -1,0 +1,98 @@
+"""The relay: publishes the outbox in order, and removes what is durable in Kafka (at least once, each key in order).
+
+Rows become visible when their transaction commits. Two transactions that write events of the same key never overlap
+(apply locks the district, activation the partition), so that the order of positions is the order of a key's events.
+"""
+
+import threading
+from typing import Any
+
+import psycopg
+import structlog
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from schemas.cloudevents import CONTENT_TYPE, Headers
+from schemas.topics import TOPICS
+from services.database.connect import connect, listen
+from services.database.queries import Queries
+from services.installation import find_installation
+from services.messages import Publisher
+from services.settings import Settings
+from services.worker import TRANSIENT
+
+log = structlog.get_logger()
+
+QUERIES = Queries("services.apply", "relay.sql")
+BATCH = 5000
+_ONE_RELAY = 0x72656C61  # the advisory lock that the relay at work holds
+_TOPICS = {topic.name: topic for topic in TOPICS}
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Publish until `stop` is set. A second relay waits until the first is gone. Raises what cannot be waited out."""
+
+    def wait(seconds: float) -> None:
+        stop.wait(seconds)
+
+    installation = find_installation(settings)
+    while not stop.is_set():
+        for attempt in Retrying(
+            retry=retry_if_exception_type(TRANSIENT),
+            wait=wait_exponential_jitter(initial=0.5, max=30),
+            stop=stop_after_attempt(10),
+            sleep=wait,
+            reraise=True,
+        ):
+            with attempt:
+                publisher = Publisher(installation.kafka, settings.topic_prefix, "rollcall-relay")
+                try:
+                    with connect(installation.database, "rollcall_relay") as connection:
+                        _relay(connection, publisher, stop)
+                finally:
+                    publisher.close()
+
+
+def _relay(connection: psycopg.Connection[Any], publisher: Publisher, stop: threading.Event) -> None:
+    listen(connection, "outbox")
+    while not stop.is_set() and not _alone(connection):
+        stop.wait(1.0)
+    while not stop.is_set():
+        while (published := publish_batch(connection, publisher)) and not stop.is_set():
+            log.debug("published", messages=published)
+        for _ in connection.notifies(timeout=1.0, stop_after=1):
+            break
+
+
+def _alone(connection: psycopg.Connection[Any]) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_ONE_RELAY,)).fetchone()
+    return bool(row and row[0])
+
+
+def publish_batch(connection: psycopg.Connection[Any], publisher: Publisher) -> int:
+    """Publish the oldest rows, at most BATCH of them, then delete them; give how many there were.
+
+    Raises PublishError, and deletes nothing, where not all of them became durable.
+    """
+    rows = connection.execute(QUERIES["oldest"], {"batch": BATCH}).fetchall()
+    if not rows:
+        return 0
+    for row in rows:
+        _, id_, topic, key, type_, payload, source, subject, time, correlation, causation = row
+        headers: Headers = [
+            ("content-type", CONTENT_TYPE),
+            ("ce_specversion", b"1.0"),
+            ("ce_id", id_.encode()),
+            ("ce_source", source.encode()),
+            ("ce_type", type_.encode()),
+            ("ce_subject", subject.encode()),
+            ("ce_time", time.encode()),
+            ("ce_dataschema", f"urn:rollcall:schema:{_TOPICS[topic].types[type_].__name__}:1".encode()),
+        ]
+        if correlation is not None:
+            headers.append(("ce_correlationid", correlation.encode()))
+        if causation is not None:
+            headers.append(("ce_causationid", causation.encode()))
+        publisher.publish_raw(_TOPICS[topic], headers, key.encode(), payload.encode())
+    publisher.flush()
+    connection.execute(QUERIES["published"], {"positions": [row[0] for row in rows]})
+    return len(rows)

@@ -1,0 +1,87 @@
+"""A change set as it arrives: its chunks staged in the connection's own temporary tables, each once."""
+
+from typing import Any
+
+import msgspec
+import psycopg
+
+from schemas.cloudevents import UnreadableMessageError
+from schemas.events import ChangeSetCompleted, ChangeSetStarted
+from services.apply.state_digest import StateDigest
+from services.database.queries import Queries
+
+QUERIES = Queries("services.apply")
+
+
+class IncompleteChangeSetError(Exception):
+    """A change set says it is complete and is not: chunks or changes are missing. It is not applied (promise 3)."""
+
+
+class _Change(msgspec.Struct, frozen=True):
+    """`schemas.events.Change` as staging reads it: the record stays as it came, `before` is not needed."""
+
+    op: str
+    kind: str
+    id: str
+    before_digest: str | None = None
+    digest: str | None = None
+    record: msgspec.Raw | None = None
+
+
+class _Chunk(msgspec.Struct, frozen=True):
+    """`schemas.events.ChangeSetChunk`, read without decoding its records."""
+
+    change_set: str
+    snapshot_id: str
+    chunk: int
+    changes: tuple[_Change, ...]
+
+
+_decode = msgspec.json.Decoder(_Chunk).decode
+
+
+class StagedChangeSet:
+    """One change set in the making. It lives as long as its connection: what is lost with it is delivered again."""
+
+    def __init__(self, connection: psycopg.Connection[Any], started: ChangeSetStarted) -> None:
+        self.started = started
+        self.connection = connection
+        self.digest_change = StateDigest()
+        self._seen: set[int] = set()
+        self._changes = 0
+        connection.execute("SET temp_buffers = '64MB'")
+        connection.execute(QUERIES["stage"])
+
+    def add(self, value: bytes) -> None:
+        """Stage a chunk; one that was staged before, or belongs to another set, does nothing.
+
+        Raises UnreadableMessageError, which never quotes what is in the chunk.
+        """
+        try:
+            chunk = _decode(value)
+        except msgspec.DecodeError as error:
+            raise UnreadableMessageError(f"a chunk is not valid: {type(error).__name__}") from None
+        mine = chunk.change_set == self.started.change_set and chunk.snapshot_id == self.started.snapshot_id
+        if not mine or chunk.chunk in self._seen:
+            return
+        with self.connection.cursor() as cursor, cursor.copy(QUERIES["copy_staged"]) as copy:
+            copy.set_types(["int4", "int4", "text", "text", "text", "bytea", "bytea", "json"])
+            for place, change in enumerate(chunk.changes):
+                before = bytes.fromhex(change.before_digest) if change.before_digest else None
+                after = bytes.fromhex(change.digest) if change.digest else None
+                record = bytes(change.record).decode() if change.record is not None else None
+                copy.write_row((chunk.chunk, place, change.op, change.kind, change.id, before, after, record))
+                self.digest_change.replace(before, after)
+        self._seen.add(chunk.chunk)
+        self._changes += len(chunk.changes)
+
+    def check_whole(self, completed: ChangeSetCompleted) -> None:
+        """Raise IncompleteChangeSetError unless header, chunks and trailer agree on what there is."""
+        started = self.started
+        if (started.chunks, started.changes) != (completed.chunks, completed.changes):
+            raise IncompleteChangeSetError(f"header and trailer of change set {started.change_set} do not agree")
+        if self._seen != set(range(1, started.chunks + 1)) or self._changes != started.changes:
+            raise IncompleteChangeSetError(
+                f"change set {started.change_set} should have {started.changes} changes in {started.chunks} chunks "
+                f"and has {self._changes} in {len(self._seen)}; it is not applied, the next sync makes it anew"
+            )

@@ -1,0 +1,192 @@
+"""Works out a change set from a whole snapshot and what is applied, and cuts it into chunks on disk.
+
+The header of a change set carries all its counts (promise 4), so everything is worked out before the first message
+leaves; chunks wait in a spool meanwhile. Memory holds the digests of one kind and one batch of changes at a time.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from schemas.events import KindCounts, Operation
+from schemas.records import RECORD_KINDS, Class, Kind, RecordKind, digest_of, encode_record
+from services.diff.applied import AppliedRoster
+from services.diff.change_set_id import ChangeSetId
+from services.diff.comparison import KindComparison, PageEntry, PageView, PlaceCounts
+from services.diff.spool import Spool
+
+CHUNK_BYTES = 1024 * 1024
+"""A chunk is closed once its changes are this long, so that it stays well below the topics' largest message."""
+
+
+class ChangeView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`schemas.events.Change` with its records as they came."""
+
+    op: Operation
+    kind: RecordKind
+    id: str
+    before_digest: str | None = None
+    digest: str | None = None
+    before: msgspec.Raw | None = None
+    record: msgspec.Raw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """A change set that is worked out: its header's numbers, and its chunks (JSON arrays of changes) on disk."""
+
+    id: str
+    base_version: int
+    counts: dict[Kind, KindCounts]
+    changes: int
+    chunks: Spool
+
+
+_page = msgspec.json.Decoder(PageView)
+_class = msgspec.json.Decoder(Class)
+_encode = msgspec.json.Encoder().encode
+
+
+class _Chunks:
+    """Fills chunks and keeps what the header must say about them."""
+
+    def __init__(self, id_: ChangeSetId, chunk_records: int) -> None:
+        self._id = id_
+        self._chunk_records = chunk_records
+        self._changes: list[bytes] = []
+        self._bytes = 0
+        self.total = 0
+        self.spool = Spool()
+
+    def add(self, change: ChangeView) -> None:
+        self._id.add(change.op, change.kind, change.id, change.before_digest, change.digest)
+        encoded = _encode(change)
+        if self._changes and (self._bytes + len(encoded) > CHUNK_BYTES or len(self._changes) >= self._chunk_records):
+            self.close_chunk()
+        self._changes.append(encoded)
+        self._bytes += len(encoded)
+        self.total += 1
+
+    def close_chunk(self) -> None:
+        if self._changes:
+            self.spool.append(b"[" + b",".join(self._changes) + b"]")
+        self._changes, self._bytes = [], 0
+
+
+class _Comparer:
+    """Goes through a snapshot kind by kind."""
+
+    def __init__(self, applied: AppliedRoster, chunks: _Chunks, batch: int) -> None:
+        self._applied = applied
+        self._chunks = chunks
+        self._batch = batch
+        self._places = PlaceCounts()
+        self._unknown_people: set[str] = set()
+        self._removed_people: list[str] = []
+
+    def compare(self, kind: RecordKind, pages: Iterable[bytes]) -> KindCounts:
+        comparison = KindComparison(self._applied.digests(kind))
+        digests_of_kept: dict[str, bytes] = {}
+        pending: list[ChangeView] = []
+        for page in map(_page.decode, pages):
+            for entry in page.entries:
+                change = self._change(comparison, kind, entry)
+                if change is not None:
+                    pending.append(change)
+                    if len(pending) >= self._batch:
+                        self._emit(kind, pending)
+                        pending = []
+            if page.kept:
+                digests_of_kept.update(comparison.applied(page.kept))
+                unknown = comparison.keep(page.kept)
+                if kind in ("teachers", "students"):
+                    self._unknown_people |= unknown
+        gone = comparison.removed()
+        if kind in ("teachers", "students"):
+            self._removed_people += [id_ for id_, _ in gone]
+        pending += [ChangeView("removed", kind, id_, before_digest=digest.hex()) for id_, digest in gone]
+        updated = comparison.updated
+        if kind == "classes" and digests_of_kept and self._removed_people:
+            without_them = list(self._kept_without_removed(digests_of_kept))
+            updated += len(without_them)
+            pending += without_them
+        for start in range(0, len(pending), self._batch):
+            self._emit(kind, pending[start : start + self._batch])
+        return KindCounts(existing=comparison.existing, created=comparison.created, updated=updated, removed=len(gone))
+
+    def places(self, existing: int) -> KindCounts:
+        counted = self._places
+        return KindCounts(existing=existing, created=counted.created, updated=counted.updated, removed=counted.removed)
+
+    def _change(self, comparison: KindComparison, kind: RecordKind, entry: PageEntry) -> ChangeView | None:
+        digest, record = entry.digest, entry.record
+        if kind == "classes" and self._unknown_people:
+            encoded = self._without(_class.decode(record), self._unknown_people)
+            digest, record = digest_of(encoded), msgspec.Raw(encoded)
+        does = comparison.operation(entry.id, digest)
+        if does is None:
+            return None
+        op, before = does
+        return ChangeView(
+            op, kind, entry.id, before.hex() if before else None, digest, None, msgspec.Raw(bytes(record))
+        )
+
+    def _kept_without_removed(self, digests: dict[str, bytes]) -> Iterator[ChangeView]:
+        """A class kept as it is still loses the people who have left, or its places would point at nobody."""
+        touched = self._applied.kept_classes_of(list(digests), self._removed_people)
+        gone = set(self._removed_people)
+        for class_ in self._applied.records("classes", touched).values():
+            if not isinstance(class_, Class):
+                continue
+            encoded = self._without(class_, gone)
+            yield ChangeView(
+                "updated",
+                "classes",
+                class_.id,
+                digests[class_.id].hex(),
+                digest_of(encoded),
+                None,
+                msgspec.Raw(encoded),
+            )
+
+    @staticmethod
+    def _without(class_: Class, people: set[str]) -> bytes:
+        return encode_record(
+            replace(
+                class_,
+                teachers=tuple(id_ for id_ in class_.teachers if id_ not in people),
+                students=tuple(id_ for id_ in class_.students if id_ not in people),
+            )
+        )
+
+    def _emit(self, kind: RecordKind, changes: list[ChangeView]) -> None:
+        before = self._applied.records(kind, [change.id for change in changes if change.op != "created"])
+        for change in changes:
+            was = before.get(change.id)
+            if kind == "classes":
+                will = _class.decode(change.record) if change.record is not None else None
+                self._places.count(was if isinstance(was, Class) else None, will)
+            whole = change if was is None else msgspec.structs.replace(change, before=msgspec.Raw(encode_record(was)))
+            self._chunks.add(whole)
+
+
+def work_out(district: str, applied: AppliedRoster, pages: dict[RecordKind, Spool], *, chunk_records: int) -> ChangeSet:
+    """Compare a whole snapshot with what is applied.
+
+    `pages` are the values of the snapshot's SnapshotPage messages by kind. Chunks hold at most `chunk_records`
+    changes. The same snapshot against the same roster version always gives the same id and the same chunks; whoever
+    takes the change set closes its spool. Raises UnknownDistrictError, OSError where the disk is full.
+    """
+    baseline = applied.totals()
+    id_ = ChangeSetId(district, baseline.roster_version)
+    chunks = _Chunks(id_, chunk_records)
+    comparer = _Comparer(applied, chunks, batch=chunk_records)
+    try:
+        counts: dict[Kind, KindCounts] = {kind: comparer.compare(kind, pages[kind]) for kind in RECORD_KINDS}
+        counts["places"] = comparer.places(baseline.totals["places"])
+        chunks.close_chunk()
+    except BaseException:
+        chunks.spool.close()
+        raise
+    return ChangeSet(id_.id(), baseline.roster_version, counts, chunks.total, chunks.spool)

@@ -1,0 +1,39 @@
+"""A chunk's message: the event around changes that are JSON already."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from schemas.cloudevents import CONTENT_TYPE, Headers, event_id
+from schemas.events import ChangeSetStarted
+
+_TYPE = "dev.rollcall.change-set.chunk.v1"
+
+
+class _ChunkView(msgspec.Struct, frozen=True):
+    """`schemas.events.ChangeSetChunk` with its changes as they are."""
+
+    district: str
+    change_set: str
+    snapshot_id: str
+    chunk: int
+    changes: msgspec.Raw
+
+
+def chunk_message(started: ChangeSetStarted, number: int, changes: bytes, cause: str) -> tuple[Headers, bytes]:
+    """Give headers and value of chunk `number` (from 1); `changes` is a JSON array of `schemas.events.Change`."""
+    value = msgspec.json.encode(
+        _ChunkView(started.district, started.change_set, started.snapshot_id, number, msgspec.Raw(changes))
+    )
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_id": event_id(_TYPE, started.change_set, started.snapshot_id, number),
+        "ce_source": "/rollcall/diff",
+        "ce_type": _TYPE,
+        "ce_subject": started.district,
+        "ce_time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+        "ce_dataschema": "urn:rollcall:schema:ChangeSetChunk:1",
+        "ce_correlationid": started.sync_id,
+        "ce_causationid": cause,
+    }
+    return [("content-type", CONTENT_TYPE), *((name, text.encode()) for name, text in attributes.items())], value

@@ -1,0 +1,87 @@
+"""What is new, changed or gone: one kind's snapshot against what is applied (pure).
+
+Digests alone are compared, so that what did not change is never decoded (DESIGN, "The records").
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from schemas.events import Operation
+from schemas.records import Class
+
+
+class PageEntry(msgspec.Struct, frozen=True):
+    """An entry of a snapshot page as the hot path reads it: the record itself stays as it came."""
+
+    id: str
+    digest: str
+    record: msgspec.Raw
+
+
+class PageView(msgspec.Struct, frozen=True):
+    """`schemas.events.SnapshotPage`, read without decoding its records."""
+
+    sync_id: str
+    snapshot_id: str
+    page: int
+    kind: str
+    entries: tuple[PageEntry, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+class KindComparison:
+    """Compares the entries of one kind, as they come, with the digests that are applied."""
+
+    def __init__(self, applied: dict[str, bytes]) -> None:
+        self._unseen = applied
+        self.existing = len(applied)
+        self.created = 0
+        self.updated = 0
+
+    def operation(self, id_: str, digest: str) -> tuple[Operation, bytes | None] | None:
+        """Say what this entry does, with the digest that was applied before; None where nothing changes."""
+        before = self._unseen.pop(id_, None)
+        if before is None:
+            self.created += 1
+            return "created", None
+        if before.hex() == digest:
+            return None
+        self.updated += 1
+        return "updated", before
+
+    def keep(self, ids: Iterable[str]) -> set[str]:
+        """Leave what is applied under these ids as it is; give those under which nothing is applied."""
+        return {id_ for id_ in ids if self._unseen.pop(id_, None) is None}
+
+    def applied(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """Give the digests applied under those of these ids that have not been seen yet."""
+        return {id_: digest for id_ in ids if (digest := self._unseen.get(id_)) is not None}
+
+    def removed(self) -> list[tuple[str, bytes]]:
+        """Give the ids, in order, and digests of all that is applied and was not seen; call it last."""
+        return sorted(self._unseen.items())
+
+
+class PlaceCounts:
+    """Counts places created, updated and removed by the changes of classes."""
+
+    def __init__(self) -> None:
+        self.created = 0
+        self.updated = 0
+        self.removed = 0
+
+    def count(self, before: Class | None, after: Class | None) -> None:
+        """Take one class into account, as it was and as it will be. A new primary teacher updates both places."""
+        was, will = _places(before), _places(after)
+        self.created += len(will.keys() - was.keys())
+        self.removed += len(was.keys() - will.keys())
+        self.updated += sum(1 for place in will.keys() & was.keys() if will[place] != was[place])
+
+
+def _places(class_: Class | None) -> dict[tuple[str, str], bool]:
+    if class_ is None:
+        return {}
+    places = {("student", id_): False for id_ in class_.students}
+    places.update({("teacher", id_): position == 0 for position, id_ in enumerate(class_.teachers)})
+    return places
