@@ -60,7 +60,7 @@ class Kafka:
     @property
     def bootstrap(self) -> str:
         """The bootstrap server, host:port, once it was started."""
-        return f"{ports.HOST}:{self._broker_port}"
+        return f"{ports.HOST}:{self._port}"
 
     def start(self) -> None:
         """Download, format and start what needs it, and return when the broker answers.
@@ -74,10 +74,10 @@ class Kafka:
             require_space(self.folder, 300, "Apache Kafka")
             class_path = os.pathsep.join(str(jar) for jar in kafka_jars.ensure(self._say))
             memory = self.folder / "ports.json"
-            self._broker_port = ports.choose(memory, "kafka", self._port, usual=9092)
+            self._port = ports.choose(memory, "kafka", self._port, usual=9092)
             controller = ports.choose(memory, "kafka_controller", usual=9093)
             self._properties.write_text(
-                _PROPERTIES.format(host=ports.HOST, broker=self._broker_port, controller=controller, data=self._data)
+                _PROPERTIES.format(host=ports.HOST, broker=self._port, controller=controller, data=self._data)
             )
             command = (java, *_JAVA_OPTIONS, "-cp", class_path)
             self._format(command)

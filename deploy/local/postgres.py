@@ -62,7 +62,7 @@ class Postgres:
     def address(self, database: str = DATABASE) -> str:
         """The address of a database (postgresql://…, with the superuser's password), once the server was started."""
         password = self._password.read_text()
-        return f"postgresql://{_SUPERUSER}:{password}@{ports.HOST}:{self._chosen_port}/{database}"
+        return f"postgresql://{_SUPERUSER}:{password}@{ports.HOST}:{self._port}/{database}"
 
     def start(self) -> None:
         """Create the cluster where there is none, start the server, and return when it answers.
@@ -72,10 +72,10 @@ class Postgres:
         with disk_full_is_a_sentence(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             require_space(self.folder, 300, "PostgreSQL")
-            self._chosen_port = ports.choose(self.folder / "ports.json", "postgres", self._port, usual=5432)
+            self._port = ports.choose(self.folder / "ports.json", "postgres", self._port, usual=5432)
             if not (self._data / "PG_VERSION").exists():
                 self._create_cluster()
-        settings = {**_SETTINGS, "port": str(self._chosen_port)}
+        settings = {**_SETTINGS, "port": str(self._port)}
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]

@@ -25,8 +25,8 @@ class Process:
     """A command with its log file and the way it is stopped.
 
     `stop_signal` asks it to end; `orphan_signal` is what the kernel sends it when its parent dies, however it dies
-    (Linux; elsewhere the next start ends what was left, from the record of pids). Start it from the main thread only:
-    to the kernel the parent is the thread that forked.
+    (Linux; elsewhere the next start ends what was left, from the record of pids), or None where it shall live on. Start
+    it from the main thread only: to the kernel the parent is the thread that forked.
     """
 
     name: str
@@ -35,8 +35,9 @@ class Process:
     env: dict[str, str] | None = None
     cwd: Path | None = None
     stop_signal: signal.Signals = signal.SIGTERM
-    orphan_signal: signal.Signals = signal.SIGTERM
+    orphan_signal: signal.Signals | None = signal.SIGTERM
     stop_seconds: float = 20
+    pass_fds: tuple[int, ...] = ()
     handle: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -52,6 +53,7 @@ class Process:
                 env=self.env,
                 cwd=self.cwd,
                 start_new_session=True,
+                pass_fds=self.pass_fds,
                 preexec_fn=_die_with(self.orphan_signal),  # noqa: PLW1509 (it takes no lock: one system call)
             )
 
@@ -137,8 +139,8 @@ def end_leftovers(children: dict[int, float], seconds: float = 15) -> list[int]:
     return [process.pid for process in alive]
 
 
-def _die_with(orphan_signal: signal.Signals) -> Callable[[], None] | None:
-    if _libc is None:
+def _die_with(orphan_signal: signal.Signals | None) -> Callable[[], None] | None:
+    if _libc is None or orphan_signal is None:
         return None
     parent = os.getpid()
     prctl = _libc.prctl
