@@ -28,10 +28,19 @@ BODY_BYTES = 256 * 1024 * 1024
 
 
 class BearerAuth(httpx.Auth):
-    """A bearer token in the Authorization header (RFC 6750 section 2.1)."""
+    """A bearer token in the Authorization header (RFC 6750 section 2.1). Spaces around it are not part of it.
+
+    Raises PullFailedError 'wrong-credentials' for a token that no header can carry.
+    """
 
     def __init__(self, token: str) -> None:
-        self._authorization = f"Bearer {token}"
+        word = token.strip()
+        if not word or not word.isascii() or not word.isprintable() or " " in word:
+            raise PullFailedError(
+                "wrong-credentials",
+                "the bearer token is empty or has characters that no token has; copy it into the credentials file anew",
+            )
+        self._authorization = f"Bearer {word}"
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Add the header."""

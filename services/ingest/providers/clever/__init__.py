@@ -1,0 +1,1 @@
+"""Clever's Data API v3.0 and v3.1."""

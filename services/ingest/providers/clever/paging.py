@@ -1,0 +1,216 @@
+"""Walks through one of Clever's collections page by page and proves that nothing was left out (the pure part).
+
+Clever gives no total to check a pull against. What proves a collection whole is its order: ids only ever ascend, each
+page lies above the one before, and every page names the next one until the last (clever.md section 5).
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+from urllib.parse import parse_qsl
+
+import httpx
+import msgspec
+
+from schemas.events import CollectionProof
+from services.ingest.defects import DefectCode
+from services.ingest.providers.answers import address, origin
+from services.ingest.providers.clever.rows import PageBody, Row
+from services.ingest.source import PullFailedError
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+_page = msgspec.json.Decoder(PageBody)
+_bare_row = msgspec.json.Decoder(Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreliable:
+    """An id whose rows differ or are not of the documented form; `rows` are as they came."""
+
+    id: str
+    rows: tuple[msgspec.Raw, ...]
+
+
+@dataclass(slots=True)
+class Page(Generic[AnyRow]):
+    """What one page brought: each id once, either as a row or as unreliable."""
+
+    rows: list[AnyRow] = field(default_factory=list)
+    unreliable: list[Unreliable] = field(default_factory=list)
+
+
+class Walk(Generic[AnyRow]):
+    """The way through one collection: what to ask for next, and whether what came can be the next page.
+
+    Ask with `params` until it is None, give each answer to `take`, then take the `proof`. A single row is never
+    believed against the order: any id at or below the cursor fails the pull. The same id twice in a row is a defect
+    of that record alone.
+    """
+
+    def __init__(self, url: str, row_type: type[AnyRow], defects: Counter[DefectCode], limit: int | None) -> None:
+        self.collection = url.rpartition("/")[2]
+        self.params: list[tuple[str, str]] | None = [] if limit is None else [("limit", str(limit))]
+        self._url = httpx.URL(url)
+        self._decoder = msgspec.json.Decoder(row_type)
+        self._defects = defects
+        self._sent = list(self.params)
+        self._last: str | None = None
+        self._last_but_one: str | None = None
+        self._confirming = False
+        self._end = ""
+        self._pages = self._rows = self._distinct = 0
+        self._digest = hashlib.blake2b(digest_size=16)
+
+    def lower_limit(self) -> bool:
+        """Ask for half as many rows a page from here on; False where it cannot be lowered any more."""
+        limit = int(dict(self._sent).get("limit", "1"))
+        if limit <= 1 or self.params is None:
+            return False
+        self._sent = [("limit", str(limit // 2))]
+        self.params = [*(pair for pair in self.params if pair[0] != "limit"), *self._sent]
+        return True
+
+    def take(self, body: bytes | None) -> Page[AnyRow]:
+        """Take the answer to `params`, None for 204, and give its rows.
+
+        Raises PullFailedError: 'not-a-roster' for what is no page of Clever's, 'incomplete' for what cannot be the
+        next page.
+        """
+        self._pages += 1
+        content = PageBody(data=[], links=[]) if body is None else self._decode(body)
+        raws = [item.data for item in content.data]
+        if self._confirming:
+            raws = self._beyond_last(raws)
+        page = self._read(raws)
+        self._turn(content, empty=not raws)
+        return page
+
+    def proof(self) -> CollectionProof:
+        """Give how the collection was proved whole; only once `params` is None."""
+        return CollectionProof(
+            collection=self.collection,
+            pages=self._pages,
+            rows=self._rows,
+            distinct=self._distinct,
+            end=self._end,
+            digest=self._digest.hexdigest(),
+        )
+
+    def _decode(self, body: bytes) -> PageBody:
+        try:
+            return _page.decode(body)
+        except msgspec.DecodeError as error:
+            raise PullFailedError(
+                "not-a-roster",
+                f"page {self._pages} of {address(self._url)} is not a page of Clever's, which is an object with a list "
+                f"`data`: {error}; check the district's url and API path",
+            ) from error
+
+    def _read(self, raws: Sequence[msgspec.Raw]) -> Page[AnyRow]:
+        page: Page[AnyRow] = Page()
+        before: tuple[str, msgspec.Raw] | None = None
+        for raw in raws:
+            self._rows += 1
+            self._digest.update(raw)
+            row, id_ = self._row(raw)
+            if before is not None and id_ == before[0]:
+                self._again(page, before[1], row, Unreliable(id_, (raw,)))
+                continue
+            if self._last is not None and id_ <= self._last:
+                raise self._incomplete(
+                    f"has {id_} after {self._last}; Clever lists ids in ascending order, so rows may be missing"
+                )
+            self._last_but_one, self._last = self._last, id_
+            self._distinct += 1
+            before = (id_, raw)
+            if row is None:
+                self._defects["record-unreadable"] += 1
+                page.unreliable.append(Unreliable(id_, (raw,)))
+            else:
+                page.rows.append(row)
+        return page
+
+    def _row(self, raw: msgspec.Raw) -> tuple[AnyRow | None, str]:
+        """Give the row, or None where it is not of the documented form, with its id."""
+        try:
+            row = self._decoder.decode(raw)
+        except msgspec.DecodeError:
+            try:
+                return None, _bare_row.decode(raw).id
+            except msgspec.DecodeError as error:
+                raise PullFailedError(
+                    "not-a-roster",
+                    f"page {self._pages} of {address(self._url)} has a row without a readable id: {error}",
+                ) from error
+        return row, row.id
+
+    def _again(self, page: Page[AnyRow], first: msgspec.Raw, row: AnyRow | None, again: Unreliable) -> None:
+        """Judge a row whose id is that of the row before it; `first` is the first of them."""
+        if page.unreliable and page.unreliable[-1].id == again.id:
+            earlier = page.unreliable.pop().rows
+        elif row == page.rows[-1]:
+            self._defects["id-twice"] += 1
+            return
+        else:
+            page.rows.pop()
+            earlier = (first,)
+        page.unreliable.append(Unreliable(again.id, (*earlier, *again.rows)))
+        self._defects["id-twice-differing"] += 1
+
+    def _turn(self, content: PageBody, *, empty: bool) -> None:
+        """Work out what to ask for next, or that this was the end."""
+        if self._confirming and empty:
+            self._finish("empty page, confirmed")
+            return
+        self._confirming = False
+        if content.links is None and not empty and self._sent:
+            # It does not say whether this is the last page. Only an empty page beyond it can.
+            self.params = [*self._sent, ("starting_after", str(self._last))]
+            return
+        uri = next((link.uri for link in content.links or () if link.rel == "next" and link.uri), None)
+        if uri is not None:
+            self.params = self._next(uri, empty=empty)
+        elif empty and self._pages > 1:
+            # A page was promised and nothing came. Ask again from one row earlier: that row has to come back.
+            self._confirming = True
+            self.params = list(self._sent)
+            if self._last_but_one is not None:
+                self.params.append(("starting_after", self._last_but_one))
+        else:
+            self._finish("no next page")
+
+    def _finish(self, end: str) -> None:
+        self._end = end
+        self.params = None
+
+    def _beyond_last(self, raws: Sequence[msgspec.Raw]) -> list[msgspec.Raw]:
+        ids = [self._row(raw)[1] for raw in raws]
+        if self._last not in ids:
+            raise self._incomplete("is empty, though the page before named it, and asking again gives no clear end")
+        return [raw for raw, id_ in zip(raws, ids, strict=True) if id_ != self._last]
+
+    def _next(self, uri: str, *, empty: bool) -> list[tuple[str, str]]:
+        """Give the parameters of the next page: those of the link, and of those sent what the link leaves out."""
+        try:
+            url = self._url.join(uri)
+        except httpx.InvalidURL as error:
+            raise self._incomplete("links to a next page by an address that cannot be read") from error
+        if origin(url) != origin(self._url):
+            raise self._incomplete(f"links to {url.host} for the next page; credentials are not sent to another host")
+        if url.path.rpartition("/")[2] != self.collection:
+            raise self._incomplete(f"links to {url.path} for the next page, which is another collection")
+        given = parse_qsl(url.query.decode("ascii"), keep_blank_values=True)
+        cursor = dict(given).get("starting_after")
+        if empty or cursor != self._last:
+            where = f"after {cursor}" if cursor else "from the beginning"
+            raise self._incomplete(f"names a next page {where}, which does not go on from its last row, {self._last}")
+        names = {name for name, _ in given}
+        return [*given, *(pair for pair in self._sent if pair[0] not in names)]
+
+    def _incomplete(self, text: str) -> PullFailedError:
+        return PullFailedError(
+            "incomplete", f"page {self._pages} of {address(self._url)} {text}; nothing is changed by this pull"
+        )

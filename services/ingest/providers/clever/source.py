@@ -1,0 +1,161 @@
+"""Reads a district's roster from Clever's Data API: one token, one district, every collection once."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from datetime import date, datetime, timedelta
+from typing import TypeVar
+
+import httpx
+
+from services.districts import BearerCredentials, CleverClientCredentials, CredentialsError, District
+from services.ingest.providers.answers import PageTooHeavyError, TooManyRecordsError, UnauthorizedError, json_of
+from services.ingest.providers.clever.paging import Page, Walk
+from services.ingest.providers.clever.roster import CleverRoster
+from services.ingest.providers.clever.rows import (
+    CourseRow,
+    DistrictRow,
+    Row,
+    SchoolRow,
+    SectionRow,
+    TermRow,
+    UserRow,
+)
+from services.ingest.providers.clever.tokens import current_token
+from services.ingest.providers.http import BearerAuth, ProviderHttp
+from services.ingest.source import PullFailedError, PullReport, RecordPage
+
+MAX_LIMIT = 10_000
+"""The largest page Clever serves; more gives 413 (clever.md section 5)."""
+
+SECTIONS_LIMIT = 1_000
+"""Sections carry all of their members, so smaller pages are gentler (section 5)."""
+
+STALE_AFTER = timedelta(days=7)
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+_VERSION = re.compile(r"/v\d+\.\d+$")
+
+
+class CleverSource:
+    """A district on Clever, v3.0 or v3.1, as a `RosterSource`. `http` must be open, and made for the district's url.
+
+    The order of the collections matters: whatever a record may point at is read before it.
+    """
+
+    def __init__(
+        self, district: District, http: ProviderHttp, *, page_size: int = MAX_LIMIT, page_records: int = 1000
+    ) -> None:
+        self._district = district
+        self._http = http
+        self._page_size = min(page_size, MAX_LIMIT)
+        self._page_records = page_records
+        self._token_renewed = False
+        base = district.url.rstrip("/")
+        path = district.api_path if district.api_path is not None else "" if _VERSION.search(base) else "/v3.0"
+        self._base = f"{base}/{path.strip('/')}".rstrip("/")
+
+    async def read(self, today: date, report: PullReport) -> AsyncIterator[RecordPage]:
+        """Give the district's records; the promise is `RosterSource.read`'s."""
+        await self._authorize()
+        await self._check_district(today, report)
+        roster = CleverRoster(today, report.defects, self._page_records)
+        async for schools in self._pages("schools", SchoolRow, report, self._page_size):
+            for page in roster.add_schools(schools):
+                yield page
+        async for terms in self._pages("terms", TermRow, report, self._page_size):
+            roster.add_terms(terms)
+        async for courses in self._pages("courses", CourseRow, report, self._page_size):
+            roster.add_courses(courses)
+        async for users in self._pages("users", UserRow, report, self._page_size):
+            for page in await asyncio.to_thread(roster.add_users, users):
+                yield page
+        roster.count_shared_emails()
+        async for sections in self._pages("sections", SectionRow, report, min(self._page_size, SECTIONS_LIMIT)):
+            for page in await asyncio.to_thread(roster.add_sections, sections):
+                yield page
+
+    async def _authorize(self) -> None:
+        credentials = self._credentials()
+        if isinstance(credentials, BearerCredentials):
+            self._http.auth = BearerAuth(credentials.bearer.get_secret_value())
+        else:
+            self._http.auth = await current_token(self._http, credentials)
+
+    def _credentials(self) -> BearerCredentials | CleverClientCredentials:
+        try:
+            credentials = self._district.credentials()
+        except CredentialsError as error:
+            raise PullFailedError("misconfigured", str(error)) from error
+        if isinstance(credentials, BearerCredentials | CleverClientCredentials):
+            return credentials
+        raise PullFailedError(
+            "misconfigured",
+            f'Clever is read with a bearer token, so district {self._district.district} needs {{"bearer"}}, or '
+            '{"clever_client_id", "clever_client_secret", "clever_district_id"}, in its credentials file',
+        )
+
+    async def _check_district(self, today: date, report: PullReport) -> None:
+        """Check that the token sees exactly one district, and ours, and note how fresh its data are."""
+        rows = [row async for page in self._pages("districts", DistrictRow, report, None) for row in page.rows]
+        if len(rows) != 1:
+            raise PullFailedError(
+                "not-a-roster",
+                f"{self._base}/districts lists {len(rows)} districts; a district's token sees exactly one, so use the "
+                "token of one district that shares with our application",
+            )
+        row = rows[0]
+        credentials = self._credentials()
+        if isinstance(credentials, CleverClientCredentials) and row.id != credentials.clever_district_id:
+            raise PullFailedError(
+                "wrong-credentials",
+                f"the token that Clever gave for district {credentials.clever_district_id} reads district {row.id}",
+            )
+        if row.state == "paused":
+            report.defects["provider-paused"] += 1
+        try:
+            synced = datetime.fromisoformat(row.last_sync).date() if row.last_sync else None
+        except ValueError:
+            report.defects["date-unreadable"] += 1
+        else:
+            if synced is not None and today - synced > STALE_AFTER:
+                report.defects["provider-stale"] += 1
+
+    async def _pages(
+        self, collection: str, row_type: type[AnyRow], report: PullReport, limit: int | None
+    ) -> AsyncIterator[Page[AnyRow]]:
+        """Walk through a collection; its proof is in the report once the last page is given."""
+        url = f"{self._base}/{collection}"
+        walk = Walk(url, row_type, report.defects, limit)
+        while walk.params is not None:
+            try:
+                response = await self._get(url, walk.params)
+            except (TooManyRecordsError, PageTooHeavyError):
+                if not walk.lower_limit():
+                    raise
+                continue
+            body = None if response.status_code == 204 else json_of(response)
+            yield await asyncio.to_thread(walk.take, body)
+        report.proofs.append(walk.proof())
+
+    async def _get(self, url: str, params: list[tuple[str, str]]) -> httpx.Response:
+        """Ask with the district's token; where it is no longer accepted, once more with its current one."""
+        try:
+            return await self._http.get(url, params)
+        except UnauthorizedError as error:
+            credentials = self._credentials()
+            if isinstance(credentials, BearerCredentials):
+                raise
+            refused = error
+        if not self._token_renewed:
+            self._token_renewed = True
+            self._http.auth = await current_token(self._http, credentials)
+            try:
+                return await self._http.get(url, params)
+            except UnauthorizedError as error:
+                refused = error
+        raise PullFailedError(
+            "disconnected",
+            f"Clever no longer accepts the token of district {credentials.clever_district_id}, and has no newer one: "
+            "the district has disconnected from our application; ask it to reconnect",
+        ) from refused
