@@ -54,7 +54,7 @@ class CloudEvent:
 
     def value(self) -> bytes:
         """Give the record value: the data as JSON."""
-        return self.data.model_dump_json(exclude_none=True).encode()
+        return self.data.model_dump_json().encode()
 
 
 def event_id(*identity: object) -> str:

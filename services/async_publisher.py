@@ -4,6 +4,7 @@ from typing import Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
 
 from schemas.cloudevents import CloudEvent, Headers
 from schemas.topics import PAGE_BYTES, Topic
@@ -40,13 +41,18 @@ class AsyncPublisher:
         """Give up the connections."""
         await self._producer.stop()
 
-    async def publish(self, topic: Topic, event: CloudEvent, key: str | None = None) -> None:
-        """Make an event durable, keyed by its district unless said otherwise. Raises PublishError where it is not."""
-        await self.publish_raw(topic, event.headers(), (key or event.data.district).encode(), event.value())
+    async def publish(self, topic: Topic, event: CloudEvent, key: str | None = None) -> RecordMetadata:
+        """Make an event durable, keyed by its district unless said otherwise, and give its partition and offset.
 
-    async def publish_raw(self, topic: Topic, headers: Headers, key: bytes | None, value: bytes | None) -> None:
-        """Make bytes durable as they are. Raises PublishError where they are not."""
+        Raises PublishError where it is not durable.
+        """
+        return await self.publish_raw(topic, event.headers(), (key or event.data.district).encode(), event.value())
+
+    async def publish_raw(
+        self, topic: Topic, headers: Headers, key: bytes | None, value: bytes | None
+    ) -> RecordMetadata:
+        """Make bytes durable as they are, and give their partition and offset. Raises PublishError where they are not."""
         try:
-            await self._producer.send_and_wait(self._prefix + topic.name, value, key=key, headers=headers)
+            return await self._producer.send_and_wait(self._prefix + topic.name, value, key=key, headers=headers)
         except KafkaError as error:
             raise PublishError(f"Kafka did not make a message on {topic.name} durable: {error!r}") from error

@@ -123,4 +123,4 @@ class Publisher:
 
     def close(self) -> None:
         """Give up the connections; what was not flushed may be lost."""
-        self._producer.close(timeout_ms=5000)
+        self._producer.close(timeout=5)

@@ -32,7 +32,7 @@ def outbox_row(
         "aggregatetype": topic.name,
         "aggregateid": key,
         "type": type_,
-        "payload": data.model_dump_json(exclude_none=True),
+        "payload": data.model_dump_json(),
         "source": source,
         "subject": subject or data.district,
         "correlationid": correlation_id,

@@ -47,14 +47,14 @@ def merge_statements(kind: RecordKind) -> MergeStatements:
         ).format(**parts),
         update=sql.SQL(
             "UPDATE {table} t SET {sets}, digest = s.digest, roster_version = %(roster_version)s"
-            " FROM staged s CROSS JOIN LATERAL json_to_record(s.record) AS r({fields})"
+            " FROM staged s CROSS JOIN LATERAL json_to_record(s.record::json) AS r({fields})"
             " WHERE t.district = %(district)s AND s.kind = {kind} AND s.op = 'updated'"
             " AND t.id = s.id AND t.digest = s.before_digest"
         ).format(**parts),
         create=sql.SQL(
             "INSERT INTO {table} (district, id, {names}, digest, roster_version)"
             " SELECT %(district)s, s.id, {values}, s.digest, %(roster_version)s"
-            " FROM staged s CROSS JOIN LATERAL json_to_record(s.record) AS r({fields})"
+            " FROM staged s CROSS JOIN LATERAL json_to_record(s.record::json) AS r({fields})"
             " WHERE s.kind = {kind} AND s.op = 'created'"
         ).format(**parts),
     )

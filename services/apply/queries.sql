@@ -8,7 +8,7 @@ CREATE TEMPORARY TABLE staged (
     id text NOT NULL,
     before_digest bytea,
     digest bytea,
-    record json
+    record text
 );
 
 -- name: copy_staged
@@ -19,7 +19,7 @@ COPY staged (chunk, place_in_chunk, op, kind, id, before_digest, digest, record)
 CREATE TEMPORARY TABLE staged_places AS
 SELECT s.id AS class, p.part, p.person, p.is_primary
 FROM staged s
-CROSS JOIN LATERAL json_to_record(s.record) AS r(teachers text[], students text[])
+CROSS JOIN LATERAL json_to_record(s.record::json) AS r(teachers text[], students text[])
 CROSS JOIN LATERAL (
     SELECT 'teacher' AS part, t.person, t.ordinality = 1 AS is_primary
     FROM unnest(r.teachers) WITH ORDINALITY AS t(person, ordinality)
@@ -93,7 +93,7 @@ SELECT
     ELSE
         json_build_object('district', %(district)s::text, 'roster_version', %(roster_version)s::bigint,
             'position', u.position, 'op', u.op, 'kind', u.kind, 'id', u.id,
-            'digest', encode(u.digest, 'hex'), 'record', u.record)
+            'digest', encode(u.digest, 'hex'), 'record', u.record::json)
     END::text,
     '/rollcall/apply',
     concat_ws('/', %(district)s::text, u.kind, u.id),

@@ -25,7 +25,7 @@ class _Change(msgspec.Struct, frozen=True):
     id: str
     before_digest: str | None = None
     digest: str | None = None
-    record: msgspec.Raw | None = None
+    record: msgspec.Raw = msgspec.Raw()
 
 
 class _Chunk(msgspec.Struct, frozen=True):
@@ -36,6 +36,8 @@ class _Chunk(msgspec.Struct, frozen=True):
     chunk: int
     changes: tuple[_Change, ...]
 
+
+_NO_RECORD = (b"", b"null")
 
 _decode = msgspec.json.Decoder(_Chunk).decode
 
@@ -65,11 +67,11 @@ class StagedChangeSet:
         if not mine or chunk.chunk in self._seen:
             return
         with self.connection.cursor() as cursor, cursor.copy(QUERIES["copy_staged"]) as copy:
-            copy.set_types(["int4", "int4", "text", "text", "text", "bytea", "bytea", "json"])
+            copy.set_types(["int4", "int4", "text", "text", "text", "bytea", "bytea", "text"])
             for place, change in enumerate(chunk.changes):
                 before = bytes.fromhex(change.before_digest) if change.before_digest else None
                 after = bytes.fromhex(change.digest) if change.digest else None
-                record = bytes(change.record).decode() if change.record is not None else None
+                record = None if bytes(change.record) in _NO_RECORD else bytes(change.record).decode()
                 copy.write_row((chunk.chunk, place, change.op, change.kind, change.id, before, after, record))
                 self.digest_change.replace(before, after)
         self._seen.add(chunk.chunk)

@@ -43,11 +43,14 @@ _EMAIL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>.]+(?:\.[^\s@,;<>.]+)+")
 
 
 def read_text(value: str, defects: Defects) -> str:
-    """Give the text without spaces around it; the letters NULL are blank, and counted (section 11)."""
+    """Give the text without spaces around it; the letters NULL are blank, and counted (section 11).
+
+    The character NUL is left out: PostgreSQL's text cannot hold it.
+    """
     if value == "NULL":
         defects["null-written-out"] += 1
         return ""
-    return value.strip()
+    return value.replace("\0", "").strip()
 
 
 def read_list(value: str) -> tuple[str, ...]:

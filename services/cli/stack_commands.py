@@ -1,0 +1,197 @@
+"""`rollcall up`, `down` and `status`: the local stack."""
+
+import json
+import sys
+from typing import Annotated, Any, NoReturn
+
+import psycopg
+import typer
+from kafka.errors import KafkaError
+from psycopg import conninfo
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local import record, stack
+from deploy.local.errors import StackError
+from deploy.local.record import StackRecord
+from services.database.connect import connect
+from services.installation import Installation, NothingRunningError, find_installation
+from services.lag import consumer_lag
+from services.nights import last_nights
+from services.settings import Settings
+
+_progress = Console(stderr=True)
+_output = Console()
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for programs.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command("up", epilog="Example: rollcall up --detach")(up)
+    app.command("down", epilog="Example: rollcall down")(down)
+    app.command("status", epilog="Example: rollcall status --json")(status)
+
+
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return when everything answers; `rollcall down` stops it.")
+    ] = False,
+    no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="Leave out the sandbox providers.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start Kafka, PostgreSQL, topics, migrations, all workers and the sandbox providers.
+
+    Uses ROLLCALL_KAFKA and ROLLCALL_DATABASE where they are set. State is kept under ROLLCALL_HOME. Without --detach it
+    stays until Ctrl-C and leaves no process behind.
+    """
+    settings = Settings()
+    already = record.running(settings.home)
+    if already is not None:
+        _progress.print(f"The local stack of {settings.home} is already running; `rollcall down` stops it.")
+        _show_stack(settings, already, as_json=as_json)
+        return
+    try:
+        if detach:
+            _show_stack(settings, stack.start(settings, _say, sandbox=not no_sandbox, detach=True).record, as_json)
+            return
+        with stack.session(settings, _say, sandbox=not no_sandbox) as started:
+            _show_stack(settings, started.record, as_json=as_json)
+            _progress.print("Ctrl-C stops everything.")
+            started.watch(_say)
+        _fail("the supervisor ended by itself; see " + str(settings.home / "logs" / "supervisor.log"))
+    except KeyboardInterrupt:
+        _progress.print("Stopped. What was in it is kept; `rollcall up` goes on from there.")
+    except StackError as error:
+        _fail(str(error))
+
+
+def down(as_json: AsJson = False) -> None:
+    """Stop the local stack; its state is kept."""
+    settings = Settings()
+    stopped = stack.stop(settings.home)
+    if as_json:
+        sys.stdout.write(json.dumps({"home": str(settings.home), "stopped": stopped}) + "\n")
+    else:
+        _output.print("Stopped." if stopped else f"No local stack runs in {settings.home}.")
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show where everything listens, the workers, how far each is behind, and the last night of each district."""
+    settings = Settings()
+    running = record.running(settings.home)
+    try:
+        installation = find_installation(settings) if running else _configured(settings)
+        report = {
+            **_described(settings, running, installation),
+            "lag": consumer_lag(installation.kafka, settings.topic_prefix),
+            "districts": _districts(installation.database),
+        }
+    except NothingRunningError as error:
+        _fail(str(error))
+    except KafkaError as error:
+        _fail(
+            f"Kafka at {installation.kafka} does not answer as it should ({error!r}); is it up, and were topics made?"
+        )
+    except psycopg.Error as error:
+        _fail(f"PostgreSQL at {_without_password(installation.database)} does not answer as it should: {error}")
+    if as_json:
+        sys.stdout.write(json.dumps(report) + "\n")
+    else:
+        _print_status(report)
+
+
+def _configured(settings: Settings) -> Installation:
+    """Give the configured addresses; a record that a killed stack left behind says nothing about now."""
+    if settings.kafka is None or settings.database is None:
+        raise NothingRunningError(
+            f"no local stack runs in {settings.home}; start one with `rollcall up`, or set ROLLCALL_KAFKA and "
+            "ROLLCALL_DATABASE to your own"
+        )
+    return find_installation(settings)
+
+
+def _show_stack(settings: Settings, running: StackRecord, as_json: bool) -> None:
+    installation = Installation(running.kafka or "", running.database or "")
+    described = _described(settings, running, installation)
+    if as_json:
+        sys.stdout.write(json.dumps(described) + "\n")
+        sys.stdout.flush()
+    else:
+        _print_addresses(described)
+
+
+def _described(settings: Settings, running: StackRecord | None, installation: Installation) -> dict[str, Any]:
+    return {
+        "home": str(settings.home),
+        "state": running.state if running else "not local",
+        "pid": running.pid if running else None,
+        "kafka": installation.kafka or None,
+        "database": _without_password(installation.database) if installation.database else None,
+        "sandbox": running.sandbox if running else None,
+        "processes": [
+            {"name": process.name, "pid": process.pid, "up": process.pid is not None}
+            | {"restarts": process.restarts, "log": process.log}
+            for process in (running.processes if running else [])
+        ],
+    }
+
+
+def _without_password(database: str) -> str:
+    parts = conninfo.conninfo_to_dict(database)
+    return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+
+def _districts(database: str) -> list[dict[str, Any]]:
+    with connect(database, "rollcall_operator") as connection:
+        return [
+            {
+                "district": night.district,
+                "state": night.state,
+                "roster_version": night.roster_version,
+                "requested_at": night.requested_at.isoformat(),
+                "finished_at": night.finished_at.isoformat() if night.finished_at else None,
+            }
+            for night in last_nights(connection)
+        ]
+
+
+def _print_addresses(report: dict[str, Any]) -> None:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_row("Kafka", report["kafka"] or "starting")
+    table.add_row("PostgreSQL", report["database"] or "starting")
+    table.add_row("sandbox providers", report["sandbox"] or "left out")
+    table.add_row("state and logs", report["home"])
+    _output.print(table)
+
+
+def _print_status(report: dict[str, Any]) -> None:
+    _print_addresses(report)
+    if report["processes"]:
+        table = Table("process", "up", "restarts", "waiting", "log", box=None, padding=(0, 2, 0, 0))
+        for process in report["processes"]:
+            waiting = report["lag"].get(process["name"], "")
+            up_now = "yes" if process["up"] else "[red]no[/red]"
+            table.add_row(process["name"], up_now, str(process["restarts"]), str(waiting), process["log"])
+        _output.print(table)
+    else:
+        table = Table("worker", "waiting", box=None, padding=(0, 2, 0, 0))
+        for worker, waiting in report["lag"].items():
+            table.add_row(worker, str(waiting))
+        _output.print(table)
+    table = Table("district", "last night", "version", "asked for", "finished", box=None, padding=(0, 2, 0, 0))
+    for night in report["districts"]:
+        version, finished = night["roster_version"], night["finished_at"]
+        table.add_row(
+            night["district"], night["state"], str(version or ""), night["requested_at"], finished or "not yet"
+        )
+    _output.print(table if report["districts"] else "No district has had a night yet.")
+
+
+def _say(sentence: str) -> None:
+    _progress.print(sentence, highlight=False, markup=False)
+
+
+def _fail(sentence: str) -> NoReturn:
+    _say(f"rollcall: {sentence}")
+    raise typer.Exit(1)

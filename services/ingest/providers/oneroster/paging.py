@@ -1,0 +1,112 @@
+"""When a OneRoster collection has been read whole: offset paging as providers really do it (oneroster.md section 5).
+
+Pure: it says what to ask next, and judges each answer. Totals may be missing, limits clamped without a word, the sort
+ignored; a short page proves nothing. What proves a collection whole is that every id came, each on one page only.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from schemas.events import CollectionProof
+from services.ingest.providers.oneroster.distinct_ids import DistinctIds
+from services.ingest.source import PullFailedError
+
+
+class ListShiftedError(Exception):
+    """The list was not the same from page to page, so rows may be missing: read the roster again from the start.
+
+    `rows_in_a_page` is the most that the provider gave at once.
+    """
+
+    def __init__(self, text: str, rows_in_a_page: int) -> None:
+        super().__init__(text)
+        self.text = text
+        self.rows_in_a_page = rows_in_a_page
+
+
+class CollectionReading:
+    """One collection, page by page, until `end` says why it is whole.
+
+    Ask for `limit` rows from `offset`, hand the answer to `accept`, repeat. `offset` moves by rows received.
+    """
+
+    def __init__(self, collection: str, limit: int) -> None:
+        self.collection = collection
+        self.limit = limit
+        self.offset = 0
+        self.end: str | None = None
+        self._total: int | None = None
+        self._pages = 0
+        self._most_rows = 0
+        self._distinct = DistinctIds()
+        self._digest = hashlib.blake2b(digest_size=16)
+
+    def ask_for_less(self) -> bool:
+        """Halve the limit because the page was too heavy for the provider; False where it cannot be less."""
+        if self.limit == 1:
+            return False
+        self.limit //= 2
+        return True
+
+    def accept(self, rows: Sequence[memoryview | bytes], ids: Sequence[str], total: int | None) -> None:
+        """Take one answer: the rows' raw bytes, their sourcedIds, and the total where the provider says one.
+
+        Raises PullFailedError 'incomplete' where the collection cannot be whole, ListShiftedError where reading again
+        may help: the total changed, or an id of an earlier page came again, which in a list that shifts hides another.
+        """
+        self._pages += 1
+        self._check_total(total)
+        if not ids:
+            self._check_the_end()
+            self.end = "empty page"
+            return
+        for row in rows:
+            self._digest.update(row)
+        self._most_rows = max(self._most_rows, len(ids))
+        new = self._distinct.add(ids)
+        if new == 0 and self._total is None:
+            raise self._incomplete(
+                f"gives rows from {self.offset} on that all came before, and no end: it repeats its pages"
+            )
+        if new < len(set(ids)):
+            raise self._shifted("a record came on two pages, so another one may be missing")
+        self.offset += len(ids)
+        if self._total is not None:
+            if len(self._distinct) > self._total:
+                raise self._incomplete(f"gives more than the {self._total} records that it says there are")
+            if len(self._distinct) == self.offset == self._total:
+                self.end = "total reached"
+
+    def _check_total(self, total: int | None) -> None:
+        if total is None or total == self._total:
+            return
+        if self._total is not None:
+            raise self._shifted(f"the total went from {self._total} to {total}")
+        self._total = total
+
+    def _check_the_end(self) -> None:
+        # An id that is twice in one page is one record twice, so either count may be the one that the total means.
+        if self._total is not None and self._total not in (self.offset, len(self._distinct)):
+            raise self._incomplete(f"ends after {self.offset} of {self._total} records with an empty page")
+
+    def _incomplete(self, text: str) -> PullFailedError:
+        return PullFailedError(
+            "incomplete", f"the provider's list of {self.collection} {text}; nothing is changed, sync again later"
+        )
+
+    def _shifted(self, text: str) -> ListShiftedError:
+        return ListShiftedError(
+            f"the provider's list of {self.collection} shifts while it is read: {text}", self._most_rows
+        )
+
+    def proof(self) -> CollectionProof:
+        """Give how the collection was proved whole. Call it once `end` is set."""
+        return CollectionProof(
+            collection=self.collection,
+            pages=self._pages,
+            rows=self.offset,
+            distinct=len(self._distinct),
+            total=self._total,
+            end=self.end or "not reached",
+            digest=self._digest.hexdigest(),
+        )

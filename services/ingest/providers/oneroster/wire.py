@@ -1,0 +1,201 @@
+"""The shapes that OneRoster's specifications give its JSON, 1.1 and 1.2 in one, and how they become rows.
+
+Only the fields that Rollcall uses stand here and nothing else is ever decoded, so that passwords, telephones, guardians
+and demographics never leave the raw page. Sources: the OpenAPI files of OneRoster 1.1 and 1.2.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from services.ingest.providers.oneroster.rows import (
+    ClassRow,
+    CourseRow,
+    EnrollmentRow,
+    OrgRow,
+    RoleRow,
+    SessionRow,
+    UserRow,
+)
+
+
+class Reference(msgspec.Struct, rename="camel"):
+    """A `{href, sourcedId, type}`, of which nothing but the sourcedId is used: no href is followed, ever."""
+
+    sourced_id: str
+
+
+class RoleWire(msgspec.Struct):
+    """One of a 1.2 user's roles."""
+
+    role: str
+    org: Reference | None = None
+
+
+Text: TypeAlias = str | None
+Flag: TypeAlias = str | bool | None
+Ref: TypeAlias = Reference | None
+Refs: TypeAlias = list[Reference] | None
+Words: TypeAlias = list[str] | None
+Roles: TypeAlias = list[RoleWire] | None
+
+
+class Wire(msgspec.Struct, rename="camel"):
+    """What every record has and must have."""
+
+    sourced_id: str
+
+
+class OrgWire(Wire):
+    """An org."""
+
+    status: Text = None
+    name: Text = None
+    type: Text = None
+    identifier: Text = None
+
+
+class SessionWire(Wire):
+    """An academic session."""
+
+    status: Text = None
+    type: Text = None
+    start_date: Text = None
+    end_date: Text = None
+    school_year: Text = None
+
+
+class CourseWire(Wire):
+    """A course."""
+
+    status: Text = None
+    title: Text = None
+    school_year: Ref = None
+
+
+class ClassWire(Wire):
+    """A class."""
+
+    status: Text = None
+    title: Text = None
+    course: Ref = None
+    school: Ref = None
+    terms: Refs = None
+    grades: Words = None
+    subjects: Words = None
+
+
+class UserWire(Wire):
+    """A user: 1.1 has `role` and `orgs`, 1.2 `roles` and preferred names."""
+
+    status: Text = None
+    enabled_user: Flag = None
+    given_name: Text = None
+    family_name: Text = None
+    preferred_first_name: Text = None
+    preferred_last_name: Text = None
+    email: Text = None
+    identifier: Text = None
+    grades: Words = None
+    role: Text = None
+    orgs: Refs = None
+    roles: Roles = None
+
+
+class EnrollmentWire(Wire):
+    """An enrollment."""
+
+    user: Ref = None
+    # `class` cannot be a name in Python.
+    of_class: Ref = msgspec.field(name="class", default=None)
+    status: Text = None
+    school: Ref = None
+    role: Text = None
+    primary: Flag = None
+    begin_date: Text = None
+    end_date: Text = None
+
+
+def org_row(wire: OrgWire) -> OrgRow:
+    """Make an org\'s row."""
+    return OrgRow(wire.sourced_id, wire.status or "", wire.name or "", wire.type or "", wire.identifier or "")
+
+
+def session_row(wire: SessionWire) -> SessionRow:
+    """Make an academic session\'s row."""
+    return SessionRow(
+        wire.sourced_id,
+        wire.status or "",
+        wire.type or "",
+        wire.start_date or "",
+        wire.end_date or "",
+        wire.school_year or "",
+    )
+
+
+def course_row(wire: CourseWire) -> CourseRow:
+    """Make a course\'s row."""
+    return CourseRow(wire.sourced_id, wire.status or "", wire.title or "", _id(wire.school_year))
+
+
+def class_row(wire: ClassWire) -> ClassRow:
+    """Make a class\'s row."""
+    return ClassRow(
+        wire.sourced_id,
+        wire.status or "",
+        wire.title or "",
+        _id(wire.course),
+        _id(wire.school),
+        tuple(term.sourced_id for term in wire.terms or ()),
+        tuple(wire.grades or ()),
+        tuple(wire.subjects or ()),
+    )
+
+
+def user_row(wire: UserWire) -> UserRow:
+    """Make a user\'s row."""
+    if wire.roles:
+        roles = tuple(RoleRow(held.role, _id(held.org)) for held in wire.roles)
+    elif wire.role:
+        # 1.1 gives one role for each of the orgs; none of them is primary.
+        roles = tuple(RoleRow(wire.role, org.sourced_id) for org in wire.orgs or ()) or (RoleRow(wire.role),)
+    else:
+        roles = ()
+    return UserRow(
+        wire.sourced_id,
+        wire.status or "",
+        _flag(wire.enabled_user),
+        wire.given_name or "",
+        wire.family_name or "",
+        wire.preferred_first_name or "",
+        wire.preferred_last_name or "",
+        wire.email or "",
+        wire.identifier or "",
+        tuple(wire.grades or ()),
+        roles,
+    )
+
+
+def enrollment_row(wire: EnrollmentWire) -> EnrollmentRow:
+    """Make an enrollment\'s row."""
+    return EnrollmentRow(
+        wire.sourced_id,
+        _id(wire.of_class),
+        _id(wire.user),
+        wire.status or "",
+        _id(wire.school),
+        wire.role or "",
+        _flag(wire.primary),
+        wire.begin_date or "",
+        wire.end_date or "",
+    )
+
+
+def _id(reference: Ref) -> str:
+    return "" if reference is None else reference.sourced_id
+
+
+def _flag(value: Flag) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else str(value).lower()

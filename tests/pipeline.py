@@ -1,0 +1,242 @@
+"""Real workers for one test: its own topics, its own database, each worker a process that can be killed."""
+
+import multiprocessing
+import os
+import signal
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import psycopg
+import tenacity
+from kafka import KafkaConsumer, TopicPartition
+
+from schemas.cloudevents import decode
+from schemas.events import (
+    CollectionProof,
+    Entry,
+    Event,
+    SnapshotCompleted,
+    SnapshotPage,
+    SnapshotStarted,
+    SyncRequested,
+)
+from schemas.records import RECORD_KINDS, Record, RecordKind, digest_of, encode_record
+from schemas.topics import SNAPSHOTS, Topic, Worker
+from services.database.connect import connect
+from services.messages import Publisher, make_event
+from services.nights import ENDED, Night, night, request_sync
+from services.run_worker import MODULES, run_worker
+from services.topics import create_topics
+
+T = TypeVar("T")
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["services.run_worker", *MODULES.values()])
+
+
+def until(what: str, condition: Callable[[], T | None], seconds: float = 30) -> T:
+    """Give what the condition gives once it gives something; fail with `what` when it does not in time."""
+    try:
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda result: result is None),
+            wait=tenacity.wait_fixed(0.05),
+            stop=tenacity.stop_after_delay(seconds),
+        )(condition)  # type: ignore[return-value]
+    except tenacity.RetryError as error:
+        raise AssertionError(f"{what}: not within {seconds} s") from error
+
+
+def _work(name: Worker, environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)
+    run_worker(name)
+
+
+class Pipeline:
+    """The workers that a test starts, and what it does with them."""
+
+    def __init__(self, kafka: str, database: str, prefix: str, settings: Mapping[str, str] | None = None) -> None:
+        self.kafka = kafka
+        self.database = database
+        self.prefix = prefix
+        self._environment = {
+            "ROLLCALL_KAFKA": kafka,
+            "ROLLCALL_DATABASE": database,
+            "ROLLCALL_TOPIC_PREFIX": prefix,
+            "ROLLCALL_LOG_LEVEL": "WARNING",
+            **(settings or {}),
+        }
+        self._workers: dict[Worker, list[Any]] = {}
+        self._publisher: Publisher | None = None
+        create_topics(kafka, prefix)
+
+    def start(self, *names: Worker) -> None:
+        """Start one more process of each of these workers."""
+        for name in names:
+            process = _processes.Process(target=_work, args=(name, self._environment), daemon=True)
+            process.start()
+            self._workers.setdefault(name, []).append(process)
+
+    def kill(self, name: Worker) -> None:
+        """End every process of the worker as a power cut would."""
+        for process in self._workers.pop(name, []):
+            os.kill(process.pid, signal.SIGKILL)
+            process.join(10)
+
+    def stop(self) -> None:
+        """Ask every worker to stop, and see to it that each does."""
+        everybody = [process for processes in self._workers.values() for process in processes]
+        for process in everybody:
+            process.terminate()
+        for process in everybody:
+            process.join(15)
+            if process.is_alive():
+                process.kill()
+        self._workers.clear()
+        if self._publisher is not None:
+            self._publisher.close()
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """Give a connection with every right, to look at the accounts database."""
+        return psycopg.connect(self.database, autocommit=True)
+
+    def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Give the rows of a statement."""
+        with self.connect() as connection:
+            return connection.execute(statement.encode(), parameters).fetchall()
+
+    def add_district(self, district: str, **columns: object) -> None:
+        """Register a district that is being set up, unless its columns say otherwise."""
+        values: dict[str, object] = {
+            "district": district,
+            "name": district.title(),
+            "provider": "clever",
+            "url": "http://127.0.0.1:9",
+            "timezone": "America/Chicago",
+            "plan": "districts",
+            "setting_up": True,
+            **columns,
+        }
+        names = ", ".join(values)
+        marks = ", ".join(["%s"] * len(values))
+        with self.connect() as connection, connection.transaction():
+            connection.execute(f"INSERT INTO districts ({names}) VALUES ({marks})".encode(), list(values.values()))
+            connection.execute("INSERT INTO rosters (district) VALUES (%s)", (district,))
+
+    @property
+    def publisher(self) -> Publisher:
+        """A producer of the test's own."""
+        if self._publisher is None:
+            self._publisher = Publisher(self.kafka, self.prefix, "tests")
+        return self._publisher
+
+    def publish(self, topic: Topic, event: Event, *identity: object) -> None:
+        """Write an event to a topic, durably."""
+        wrapped = make_event(topic, event, source="tests", identity=identity or (uuid.uuid4().hex,))
+        self.publisher.publish(topic, wrapped)
+        self.publisher.flush()
+
+    def request(self, district: str) -> str:
+        """Ask for a sync of the district; give its id."""
+        sync_id = uuid.uuid4().hex
+        request = SyncRequested(district=district, sync_id=sync_id, reason="by hand", requested_at=datetime.now(UTC))
+        with connect(self.database, "rollcall_operator") as connection:
+            request_sync(connection, request, "/tests")
+        return sync_id
+
+    def publish_snapshot(
+        self,
+        district: str,
+        records: Mapping[RecordKind, Sequence[Record]],
+        *,
+        kept: Mapping[RecordKind, Sequence[str]] | None = None,
+        leave_out_page: int | None = None,
+        page_records: int = 100,
+    ) -> str:
+        """Write a whole snapshot, or one that lacks a page; give its sync id, with a night that waits for it."""
+        sync_id, snapshot_id = uuid.uuid4().hex, uuid.uuid4().hex
+        with self.connect() as connection:
+            connection.execute(
+                "INSERT INTO nights (sync_id, district, reason, state, requested_at)"
+                " VALUES (%s, %s, 'by hand', 'pulling', now())",
+                (sync_id, district),
+            )
+        about: dict[str, Any] = {"district": district, "sync_id": sync_id, "snapshot_id": snapshot_id}
+        events: list[Event] = [SnapshotStarted(**about, provider="tests", started_at=datetime.now(UTC))]
+        page = 0
+        for kind in RECORD_KINDS:
+            entries = [
+                Entry(id=record.id, digest=digest_of(encode_record(record)), record=record)
+                for record in records.get(kind, ())
+            ]
+            left = list((kept or {}).get(kind, ()))
+            for start in range(0, max(len(entries), 1 if left else 0), page_records):
+                page += 1
+                part = tuple(entries[start : start + page_records])
+                events.append(SnapshotPage(**about, page=page, kind=kind, entries=part, kept=tuple(left)))
+                left = []
+        proof = CollectionProof(collection="tests", pages=1, rows=1, distinct=1, end="end of file", digest="0" * 32)
+        events.append(
+            SnapshotCompleted(
+                **about,
+                pages=page,
+                records={kind: len(records.get(kind, ())) for kind in RECORD_KINDS},
+                proofs=(proof,),
+                defects={},
+                completed_at=datetime.now(UTC),
+            )
+        )
+        if leave_out_page is not None:
+            del events[leave_out_page]
+        for event in events:
+            wrapped = make_event(SNAPSHOTS, event, source="tests", identity=(uuid.uuid4().hex,))
+            self.publisher.publish(SNAPSHOTS, wrapped)
+        self.publisher.flush()
+        return sync_id
+
+    def ended(self, sync_id: str, seconds: float = 60) -> Night:
+        """Give the night once it has ended."""
+
+        def look() -> Night | None:
+            with connect(self.database, "rollcall_operator") as connection:
+                found = night(connection, sync_id)
+            return found if found is not None and found.state in ENDED else None
+
+        return until(f"night {sync_id} ends", look, seconds)
+
+    def published(self) -> None:
+        """Wait until the outbox is empty: everything it held is durable in Kafka."""
+        until("the outbox is empty", lambda: True if self.query("SELECT count(*) FROM outbox") == [(0,)] else None)
+
+    def messages(self, topic: Topic) -> list[Any]:
+        """Give everything on a topic now, as Kafka's records, in the order of each partition."""
+        with closing(KafkaConsumer(bootstrap_servers=self.kafka, enable_auto_commit=False)) as consumer:
+            name = self.prefix + topic.name
+            partitions = [TopicPartition(name, number) for number in consumer.partitions_for_topic(name) or ()]
+            ends = consumer.end_offsets(partitions)
+            consumer.assign(partitions)
+            consumer.seek_to_beginning(*partitions)
+            found: list[Any] = []
+            while any(consumer.position(partition) < ends[partition] for partition in partitions):
+                for records in consumer.poll(timeout_ms=500).values():
+                    found += records
+            return found
+
+    def events(self, topic: Topic) -> list[Event]:
+        """Give everything on a topic now, as events."""
+        return [decode(topic, record.headers, record.value) for record in self.messages(topic)]
+
+
+@contextmanager
+def pipeline(
+    kafka: str, database: str, prefix: str, *workers: Worker, settings: Mapping[str, str] | None = None
+) -> Iterator[Pipeline]:
+    """Give a pipeline with these workers running; it is stopped afterwards."""
+    running = Pipeline(kafka, database, prefix, settings)
+    try:
+        running.start(*workers)
+        yield running
+    finally:
+        running.stop()
