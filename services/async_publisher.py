@@ -51,7 +51,7 @@ class AsyncPublisher:
     async def publish_raw(
         self, topic: Topic, headers: Headers, key: bytes | None, value: bytes | None
     ) -> RecordMetadata:
-        """Make bytes durable as they are, and give their partition and offset. Raises PublishError where they are not."""
+        """Make bytes durable as they are; give partition and offset. Raises PublishError where they are not."""
         try:
             return await self._producer.send_and_wait(self._prefix + topic.name, value, key=key, headers=headers)
         except KafkaError as error:

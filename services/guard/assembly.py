@@ -4,7 +4,7 @@ Sets of several districts may lie interleaved in one partition, and every messag
 open set at a time: the header of another one voids it, as diff sends a set to its end before it begins the next.
 """
 
-from typing import Annotated, Protocol
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -33,15 +33,7 @@ def decode_chunk(value: bytes | None) -> ChunkHead:
         raise UnreadableMessageError(f"a chunk of a change set is not valid: {type(error).__name__}") from None
 
 
-class OfASet(Protocol):
-    """Any event of a change set: a header, a chunk's head, a completion."""
-
-    @property
-    def district(self) -> str: ...
-    @property
-    def change_set(self) -> str: ...
-    @property
-    def snapshot_id(self) -> str: ...
+OfASet: TypeAlias = ChangeSetStarted | ChunkHead | ChangeSetCompleted
 
 
 class Assembly:
