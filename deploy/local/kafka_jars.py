@@ -117,7 +117,7 @@ def _fetch(jar: Jar, draft: Path) -> Path:
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(requests.RequestException),
             wait=tenacity.wait_exponential(max=8),
-            stop=tenacity.stop_after_attempt(4),
+            stop=tenacity.stop_after_attempt(3),
             reraise=True,
         )(attempt)
     except (requests.RequestException, RuntimeError) as error:  # jgo raises RuntimeError for "in no repository"
