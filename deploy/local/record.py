@@ -16,7 +16,7 @@ import psutil
 
 from deploy.local.errors import StackError
 
-State: TypeAlias = Literal["starting", "ready", "stopping"]
+State: TypeAlias = Literal["starting", "ready"]
 
 
 @dataclass

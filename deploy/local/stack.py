@@ -31,9 +31,10 @@ class Stack:
     _report: IO[str]
 
     def watch(self, say: Callable[[str], None]) -> None:
-        """Hand on what the supervisor says until it ends by itself."""
+        """Hand on what the supervisor says until it ends by itself; its last sentence says why."""
         for line in self._report:
-            say(json.loads(line).get("say", ""))
+            message = json.loads(line)
+            say(message.get("error") or message["say"])
 
     def stop(self) -> None:
         """Stop every process of the stack; their state is kept."""

@@ -85,11 +85,9 @@ class StackProcess:
         """Stop everything and forget the record; signals that come meanwhile change nothing any more."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self._record.state = "stopping"
-        self._write_record()
         self._say("stopping")
         self._supervisor.stop()
-        record.path(self._home).unlink()
+        record.path(self._home).unlink(missing_ok=True)
 
     def _end_leftovers(self) -> None:
         """End what a stack of this home left behind whose supervisor was killed."""
