@@ -4,6 +4,7 @@ A row is first read as the specification shapes it, which is fast. Where it does
 reference that is a bare id, a number for a text), it is read once more, each field by what its type needs.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_type_hints
@@ -25,17 +26,20 @@ from services.ingest.providers.oneroster.wire import (
 )
 from services.ingest.source import PullFailedError
 
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
 AnyWire = TypeVar("AnyWire", bound=Wire)
 Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedPage(Generic[Row]):
-    """One page: its rows, their sourcedIds, and the raw bytes of each."""
+    """One page: its rows, their sourcedIds, the raw bytes of each, and the day of the newest change (YYYY-MM-DD)."""
 
     rows: Sequence[Row]
     ids: Sequence[str]
     raw_rows: Sequence[msgspec.Raw]
+    newest: str
 
 
 class Collection(Generic[AnyWire, Row]):
@@ -63,6 +67,7 @@ class Collection(Generic[AnyWire, Row]):
         raw_rows = self._raw_rows(body, where)
         rows = []
         ids = []
+        newest = ""
         for number, raw in enumerate(raw_rows, start=1):
             row = self._read(raw, where, number, defects)
             # PostgreSQL's text cannot hold the character NUL, so neither can an id.
@@ -70,7 +75,10 @@ class Collection(Generic[AnyWire, Row]):
                 raise self._failed(where, f"{self.name!r} whose row {number} has no sourcedId")
             ids.append(row.sourced_id)
             rows.append(self._as_row(row))
-        return DecodedPage(rows, ids, raw_rows)
+            changed = row.date_last_modified
+            if changed and changed > newest and _ISO_DAY.match(changed):
+                newest = changed[:10]
+        return DecodedPage(rows, ids, raw_rows, newest)
 
     def _raw_rows(self, body: bytes, where: str) -> list[msgspec.Raw]:
         try:

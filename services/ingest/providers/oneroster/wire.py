@@ -41,9 +41,10 @@ Roles: TypeAlias = list[RoleWire] | None
 
 
 class Wire(msgspec.Struct, rename="camel"):
-    """What every record has and must have."""
+    """What every record must have, and when it changed last."""
 
     sourced_id: str
+    date_last_modified: Text = None
 
 
 class OrgWire(Wire):
