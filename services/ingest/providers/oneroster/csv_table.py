@@ -25,8 +25,6 @@ _BUFFER_BYTES = 1024 * 1024
 _ROW_BYTES = 16 * 1024 * 1024
 """No row is larger than this: it bounds the memory that a file without line ends, or with a quote left open, takes."""
 
-_UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
 
 class CsvTable:
     """An opened CSV file: its header, then its rows, then the digest of its bytes.
@@ -110,8 +108,6 @@ class CsvTable:
             start = buffered.peek(len(codecs.BOM_UTF8))
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise self._unreadable(error) from error
-        if start.startswith(_UTF16_BOMS):
-            raise self.refused("is UTF-16 (byte 1), as Excel's 'Unicode text' is; save it as 'CSV UTF-8'", 1)
         if start.startswith(codecs.BOM_UTF8):
             buffered.read(len(codecs.BOM_UTF8))
 
@@ -173,7 +169,7 @@ class _ObservedBytes(io.RawIOBase):
         nul = chunk.find(b"\0")
         if nul >= 0:
             line = self._lines + chunk.count(b"\n", 0, nul)
-            raise self._table.refused("has a NUL byte, which no text has; export the file again", line)
+            raise self._table.refused(_explain_nul(chunk), line)
         self._lines += chunk.count(b"\n")
         self.since_row += len(chunk)
         if self.since_row > _ROW_BYTES:
@@ -187,3 +183,9 @@ class _ObservedBytes(io.RawIOBase):
     def close(self) -> None:
         self._source.close()
         super().close()
+
+
+def _explain_nul(chunk: bytes) -> str:
+    if chunk.count(b"\0") > len(chunk) // 3:
+        return "is UTF-16, as Excel's 'Unicode text' is, not UTF-8; save the file as 'CSV UTF-8'"
+    return "has a NUL byte, which no text has; export the file again"
