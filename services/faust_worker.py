@@ -73,7 +73,7 @@ class FaustWorker:
 
     def __init__(self, name: str, settings: Settings, bootstrap: str, publisher: AsyncPublisher) -> None:
         self.name = name
-        self.app = _app(name, settings, bootstrap)
+        self.app = make_app(name, settings, bootstrap)
         self._prefix = settings.topic_prefix
         self._publisher = publisher
         self._partitions: dict[TP, _Partition] = {}
@@ -114,22 +114,14 @@ class FaustWorker:
 
         Raises what crashed the app otherwise.
         """
-        asked = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        threading.Thread(target=_tell, args=(stop, loop, asked), daemon=True).start()
-        try:
-            await self.app.start()
-            await self.app.wait(cast(Any, asked))  # also returns when the app has crashed
-            self._stopping = True
-            if self.app.crash_reason is None:
-                with suppress(TimeoutError):  # what takes longer is not acked, and comes again
-                    async with asyncio.timeout(_FINISH_SECONDS):
-                        await asyncio.gather(*(idle.wait() for idle in self._idle))
-                await self._commit()
-        finally:
-            await self.app.stop()
-        if self.app.crash_reason is not None:
-            raise self.app.crash_reason
+        await serve(self.app, stop, self._finish)
+
+    async def _finish(self) -> None:
+        self._stopping = True
+        with suppress(TimeoutError):  # what takes longer is not acked, and comes again
+            async with asyncio.timeout(_FINISH_SECONDS):
+                await asyncio.gather(*(idle.wait() for idle in self._idle))
+        await self._commit()
 
     async def _take(self, topic: Topic, event: EventT[bytes], handle: Handler) -> None:
         raw = event.message
@@ -140,12 +132,7 @@ class FaustWorker:
         with ends_the_process(
             topic=topic.name, partition=raw.partition, offset=raw.offset, event=header(message.headers, "ce_id")
         ):
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(TRANSIENT),
-                wait=wait_exponential_jitter(initial=0.5, max=30),
-                stop=stop_after_attempt(10),
-                reraise=True,
-            ):
+            async for attempt in transient_retries():
                 with attempt:
                     try:
                         await handle(delivery)
@@ -223,13 +210,8 @@ def _end(error: Exception, ids: dict[str, object]) -> NoReturn:
     os._exit(EXIT_STATUS)
 
 
-def _tell(stop: threading.Event, loop: asyncio.AbstractEventLoop, asked: asyncio.Event) -> None:
-    stop.wait()
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(asked.set)
-
-
-def _app(name: str, settings: Settings, bootstrap: str) -> faust.App:
+def make_app(name: str, settings: Settings, bootstrap: str) -> faust.App:
+    """Make a Faust app that leaves topics, logs, signals and ports alone. Make it inside the loop that runs it."""
     datadir = settings.home / "faust"
     datadir.mkdir(parents=True, exist_ok=True)
     return faust.App(
@@ -251,3 +233,34 @@ def _app(name: str, settings: Settings, bootstrap: str) -> faust.App:
         web_enabled=False,
         autodiscover=False,
     )
+
+
+async def serve(app: faust.App, stop: threading.Event, finish: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Run the app until `stop` is set, then `finish`, then stop the app. Raises what crashed the app otherwise."""
+    asked = asyncio.Event()
+    threading.Thread(target=_tell, args=(stop, asyncio.get_running_loop(), asked), daemon=True).start()
+    try:
+        await app.start()
+        await app.wait(cast(Any, asked))  # also returns when the app has crashed
+        if app.crash_reason is None and finish is not None:
+            await finish()
+    finally:
+        await app.stop()
+    if app.crash_reason is not None:
+        raise app.crash_reason
+
+
+def transient_retries() -> AsyncRetrying:
+    """Give the tries for what may fail in a way that passes by itself: ten, over some two minutes."""
+    return AsyncRetrying(
+        retry=retry_if_exception_type(TRANSIENT),
+        wait=wait_exponential_jitter(initial=0.5, max=30),
+        stop=stop_after_attempt(10),
+        reraise=True,
+    )
+
+
+def _tell(stop: threading.Event, loop: asyncio.AbstractEventLoop, asked: asyncio.Event) -> None:
+    stop.wait()
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(asked.set)

@@ -45,6 +45,7 @@ DefectCode: TypeAlias = Literal[
     "column-missing",
     "column-misspelt",
     "names-obfuscated",
+    "nul-character",
     "provider-paused",
     "provider-stale",
 ]
@@ -88,6 +89,7 @@ DEFECTS: dict[DefectCode, str] = {
     "column-missing": "an optional column is missing; it is taken as blank",
     "column-misspelt": "a column's name is misspelt; it is read as the one it can only be",
     "names-obfuscated": "names or emails look masked by the provider; nobody can be matched by them",
+    "nul-character": "a record has NUL characters, which no database stores; they are left out",
     "provider-paused": "the provider says that this district's data is paused; what it serves is frozen",
     "provider-stale": "the provider's data has not changed for many nights",
 }

@@ -1,0 +1,50 @@
+"""Pulls a district's roster: reads it from its provider, from the start again where it changed under way."""
+
+import traceback
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import date
+from typing import TypeAlias
+
+import structlog
+
+from services.ingest.source import PullFailedError, PullReport, RecordPage, RosterMovedError, RosterSource
+
+log = structlog.get_logger()
+
+MAX_READS = 3
+"""How often a roster that changes while it is read is begun anew."""
+
+OpenSource: TypeAlias = Callable[[], AbstractAsyncContextManager[RosterSource]]
+
+
+async def pull_roster(open_source: OpenSource, today: date) -> AsyncIterator[PullReport | RecordPage]:
+    """Give the roster's pages. A report comes before them, and is whole once the last page has come.
+
+    A report that comes later says that the roster has changed under way: everything before it is void.
+
+    Raises PullFailedError where the roster cannot be read whole, with the code 'moved' where it kept changing.
+    """
+    for _ in range(MAX_READS):
+        report = PullReport()
+        yield report
+        try:
+            async with open_source() as source:
+                async for page in source.read(today, report):
+                    yield page
+        except RosterMovedError:
+            continue
+        except PullFailedError:
+            raise
+        except Exception as error:  # one district's odd data must not stop the worker for all (promise 9)
+            log.exception("adapter-fault", error=type(error).__name__, trace=traceback.format_tb(error.__traceback__))
+            raise PullFailedError(
+                "fault",
+                f"Rollcall could not cope with what the provider sent ({type(error).__name__}, a mistake in Rollcall); "
+                "the ingest worker's log says where it happened",
+            ) from error
+        return
+    raise PullFailedError(
+        "moved",
+        f"the provider's data changed while they were read, {MAX_READS} times in a row; sync again when it is quieter",
+    )

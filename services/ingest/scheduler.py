@@ -1,0 +1,62 @@
+"""The scheduler: asks for each district's sync when its night has come, and for the one that was missed.
+
+What has been asked for is in the database, and asking twice does nothing there, so that any number of schedulers may
+run, and one that was down begins by catching up.
+"""
+
+import asyncio
+import threading
+from datetime import UTC, datetime
+
+import structlog
+from psycopg.rows import class_row
+
+from services.database.connect import connect
+from services.district_rows import QUERIES
+from services.faust_worker import ends_the_process, make_app, serve, transient_retries
+from services.ingest.schedule import ScheduledDistrict, Window, due
+from services.installation import find_installation
+from services.nights import last_nights, request_sync
+from services.settings import Settings
+
+log = structlog.get_logger()
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Ask for what is due at the start and every minute, until `stop` is set."""
+    asyncio.run(_run(settings, stop))
+
+
+def request_due(dsn: str, window: Window, now: datetime) -> list[str]:
+    """Ask for every sync that is due by `now` and was not asked for; give their ids.
+
+    Raises psycopg.Error where the database does not answer; what was asked for by then stays so.
+    """
+    with connect(dsn, "rollcall_scheduler") as connection:
+        with connection.cursor(row_factory=class_row(ScheduledDistrict)) as cursor:
+            districts = cursor.execute(QUERIES["scheduled"]).fetchall()
+        asked_for = {night.sync_id for night in last_nights(connection)}
+        return [
+            request.sync_id
+            for request in due(districts, asked_for, now, window)
+            if request_sync(connection, request, "/rollcall/scheduler")
+        ]
+
+
+async def _run(settings: Settings, stop: threading.Event) -> None:
+    installation = find_installation(settings)
+    window = Window(settings.night_starts, settings.night_hours)
+    app = make_app("scheduler", settings, installation.kafka)
+    app.producer_only = True  # it reads no topic, so it joins no consumer group
+
+    async def ask() -> None:
+        with ends_the_process(task="schedule"):
+            async for attempt in transient_retries():
+                with attempt:
+                    asked = await asyncio.to_thread(request_due, installation.database, window, datetime.now(UTC))
+            if asked:
+                log.info("syncs-requested", sync_ids=asked)
+
+    app.task(ask)
+    app.crontab("* * * * *")(ask)
+    await serve(app, stop)
