@@ -164,8 +164,12 @@ class StackProcess:
 
 def _reporter(descriptor: int) -> Callable[[dict[str, object]], None]:
     def report(message: dict[str, object]) -> None:
+        line = json.dumps(message) + "\n"
         with suppress(BrokenPipeError):  # whoever started a detached stack has long gone
-            os.write(descriptor, json.dumps(message).encode() + b"\n")
+            os.write(descriptor, line.encode())
+        with suppress(OSError):  # a full disk takes no log, and the stack still has to be stopped
+            sys.stderr.write(line)
+            sys.stderr.flush()
 
     return report
 
