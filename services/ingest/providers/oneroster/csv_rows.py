@@ -84,12 +84,21 @@ class CsvCollection:
             collection=self._table.file.removesuffix(".csv"),
             pages=1,
             rows=len(self._ids),
-            # Hashes of 64 bits stand for the ids: millions of ids would fill the memory, and two ids of one hash only
-            # make this count, which nothing is decided by, one too small.
-            distinct=int(np.unique(np.frombuffer(self._ids, dtype=np.int64)).size),
+            distinct=self._distinct(),
             end="end of file",
             digest=self._table.digest,
         )
+
+    def _distinct(self) -> int:
+        """Count the ids by their 64-bit hashes: millions of ids themselves would fill the memory.
+
+        Two ids of one hash make this count, by which nothing is decided, one too small.
+        """
+        if not self._ids:
+            return 0
+        # Sorting is some ten times faster than np.unique, which hashes once more.
+        hashes = np.sort(np.frombuffer(self._ids, dtype=np.int64))
+        return 1 + int(np.count_nonzero(hashes[1:] != hashes[:-1]))
 
     def refuse_without_rows(self) -> None:
         """Raise PullFailedError 'not-a-roster' where the file had a header and nothing else, once `values` has ended.
