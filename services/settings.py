@@ -29,6 +29,11 @@ class Settings(BaseSettings):
         default=None, description="port of the sandbox providers; one is chosen without it"
     )
     topic_prefix: str = Field(default="", description="put before every topic and consumer group, to share a broker")
+    instance: str | None = Field(
+        default=None,
+        description="a name for this process among those of its worker, the same after a restart (a StatefulSet's "
+        "ordinal); Kafka then gives its partitions back at once instead of waiting for its session to time out",
+    )
     topic_replication: int = Field(default=1, ge=1, description="replicas of each topic; 3 on a real cluster")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
     limit_percent: int = Field(

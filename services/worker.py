@@ -67,6 +67,7 @@ class Worker:
         open_lane: Callable[[str], Lane],
         lane_of: Callable[[Message], str],
         stop: threading.Event,
+        instance: str | None = None,
         lanes_at_once: int = 4,
     ) -> None:
         self.name = name
@@ -75,6 +76,7 @@ class Worker:
         self._prefix = prefix
         self._open_lane = open_lane
         self._lane_of = lane_of
+        self._instance = instance
         self._lanes_at_once = lanes_at_once
         self.stop = stop
 
@@ -105,6 +107,7 @@ class Worker:
             bootstrap_servers=self._bootstrap,
             client_id=f"rollcall-{self.name}",
             group_id=f"{self._prefix}rollcall.{self.name}",
+            group_instance_id=f"rollcall.{self.name}.{self._instance}" if self._instance else None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,
@@ -217,6 +220,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
     def _finish(self) -> None:
         """Take no more, let what runs come to its end, commit."""
         for (partition, name), line in self._lines.items():
-            if line.running is not None and (upto := line.running.result(timeout=25)) is not None:
-                self._offsets[partition].durable(name, upto)
+            with suppress(TimeoutError):  # given up: what it was doing is delivered again
+                if line.running is not None and (upto := line.running.result(timeout=25)) is not None:
+                    self._offsets[partition].durable(name, upto)
         self._commit()

@@ -75,9 +75,11 @@ class Pipeline:
     def start(self, *names: Worker) -> None:
         """Start one more process of each of these workers."""
         for name in names:
-            process = _processes.Process(target=_work, args=(name, self._environment), daemon=True)
+            running = self._workers.setdefault(name, [])
+            environment = {**self._environment, "ROLLCALL_INSTANCE": str(len(running))}
+            process = _processes.Process(target=_work, args=(name, environment), daemon=True)
             process.start()
-            self._workers.setdefault(name, []).append(process)
+            running.append(process)
 
     def kill(self, name: Worker) -> None:
         """End every process of the worker as a power cut would."""

@@ -188,6 +188,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
             open_lane=lambda _partition: ActivationLane(installation.database, dead_letters),
             lane_of=lambda message: str(message.partition),
             stop=stop,
+            instance=settings.instance,
         ).run()
     finally:
         publisher.close()

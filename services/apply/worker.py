@@ -58,6 +58,8 @@ class ApplyLane:
                 self._staged.add(message.value or b"")
             return
         event = decode(APPROVED, message.headers, message.value)
+        if event.district != self._district:
+            raise UnreadableMessageError(f"a message with the key {self._district} is about {event.district}")
         if isinstance(event, ChangeSetStarted):
             self._started(event, message)
         elif isinstance(event, ChangeSetCompleted):
@@ -115,6 +117,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
             open_lane=lambda district: ApplyLane(district, installation.database, dead_letters),
             lane_of=key_text,
             stop=stop,
+            instance=settings.instance,
         ).run()
     finally:
         publisher.close()

@@ -64,6 +64,8 @@ class DiffLane:
                 self._arriving.add(message.value or b"")
             return
         event = decode(SNAPSHOTS, message.headers, message.value)
+        if event.district != self._district:
+            raise UnreadableMessageError(f"a message with the key {self._district} is about {event.district}")
         if isinstance(event, SnapshotStarted):
             self._started(event, message)
         elif self._arriving is None or self._arriving.started.snapshot_id != getattr(event, "snapshot_id", None):
@@ -166,6 +168,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
             ),
             lane_of=key_text,
             stop=stop,
+            instance=settings.instance,
         ).run()
     finally:
         publisher.close()
