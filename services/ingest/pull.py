@@ -1,7 +1,7 @@
 """Pulls a district's roster: reads it from its provider, from the start again where it changed under way."""
 
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import date
 from typing import TypeAlias
@@ -18,7 +18,7 @@ MAX_READS = 3
 OpenSource: TypeAlias = Callable[[], AbstractAsyncContextManager[RosterSource]]
 
 
-async def pull_roster(open_source: OpenSource, today: date) -> AsyncIterator[PullReport | RecordPage]:
+async def pull_roster(open_source: OpenSource, today: date) -> AsyncGenerator[PullReport | RecordPage, None]:
     """Give the roster's pages. A report comes before them, and is whole once the last page has come.
 
     A report that comes later says that the roster has changed under way: everything before it is void.

@@ -6,11 +6,12 @@ run, and one that was down begins by catching up.
 
 import asyncio
 import threading
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 from psycopg.rows import class_row
 
+from services import clock
 from services.database.connect import connect
 from services.district_rows import QUERIES
 from services.faust_worker import ends_the_process, make_app, serve, transient_retries
@@ -53,7 +54,7 @@ async def _run(settings: Settings, stop: threading.Event) -> None:
         with ends_the_process(task="schedule"):
             async for attempt in transient_retries():
                 with attempt:
-                    asked = await asyncio.to_thread(request_due, installation.database, window, datetime.now(UTC))
+                    asked = await asyncio.to_thread(request_due, installation.database, window, clock.now())
             if asked:
                 log.info("syncs-requested", sync_ids=asked)
 

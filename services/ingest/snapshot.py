@@ -6,13 +6,13 @@ That is promise 1: only a completed snapshot whose counts match what arrived is 
 import asyncio
 import uuid
 from collections import Counter
-from datetime import UTC, datetime
 
 from schemas.cloudevents import CloudEvent
 from schemas.events import Event, SnapshotAborted, SnapshotCompleted, SnapshotPage, SnapshotStarted, SyncRequested
 from schemas.records import RECORD_KINDS, RecordKind
 from schemas.topics import SNAPSHOTS
 from services.async_publisher import AsyncPublisher
+from services.clock import now
 from services.ingest.defects import DefectCode
 from services.ingest.snapshot_pages import cut_pages, encode_page
 from services.ingest.source import PullReport, RecordPage
@@ -39,7 +39,7 @@ class SnapshotWriter:
 
     async def start(self, provider: str) -> None:
         """Say that a pull has begun, which makes an earlier unfinished one of the district void."""
-        await self._publish(SnapshotStarted.model_validate(self._with(provider=provider, started_at=_now())))
+        await self._publish(SnapshotStarted.model_validate(self._with(provider=provider, started_at=now())))
 
     async def write(self, page: RecordPage) -> None:
         """Write a provider's page. Raises PullFailedError where one of its records cannot be a record."""
@@ -63,14 +63,14 @@ class SnapshotWriter:
                     records=self.records,
                     proofs=tuple(report.proofs),
                     defects=defects,
-                    completed_at=_now(),
+                    completed_at=now(),
                 )
             )
         )
 
     async def abort(self, code: str, text: str) -> None:
         """Say that the snapshot ends here and changes nothing."""
-        await self._publish(SnapshotAborted.model_validate(self._with(code=code, text=text, aborted_at=_now())))
+        await self._publish(SnapshotAborted.model_validate(self._with(code=code, text=text, aborted_at=now())))
 
     def _with(self, **data: object) -> dict[str, object]:
         return {**self._about, **data}
@@ -87,7 +87,3 @@ class SnapshotWriter:
             correlation_id=self._about["sync_id"],
             causation_id=self._causation_id,
         )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
