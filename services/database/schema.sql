@@ -1,0 +1,281 @@
+-- The whole schema as all migrations together make it; a test holds the two equal. Change both in one commit.
+
+-- The accounts database: who is rostered where, at which roster version, and what has been decided about it.
+-- A kind's table has the kind's name: schools, teachers, students, classes, places.
+
+CREATE TABLE districts (
+    district text PRIMARY KEY CHECK (district ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
+    name text NOT NULL CHECK (name <> ''),
+    provider text NOT NULL CHECK (provider IN ('clever', 'classlink', 'oneroster', 'oneroster-csv')),
+    url text NOT NULL CHECK (url <> ''),
+    api_path text,
+    credentials_file text,
+    ca_file text,
+    tenant_id text,
+    page_size integer CHECK (page_size BETWEEN 1 AND 10000),
+    timezone text NOT NULL,
+    plan text NOT NULL CHECK (plan IN ('districts', 'enterprise-starter')),
+    contact text,
+    setting_up boolean NOT NULL DEFAULT false,
+    registered_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- What is applied: one row a district, moved on by one version with every applied change set.
+CREATE TABLE rosters (
+    district text PRIMARY KEY REFERENCES districts ON DELETE CASCADE,
+    roster_version bigint NOT NULL DEFAULT 0 CHECK (roster_version >= 0),
+    digest bytea NOT NULL DEFAULT '\x00000000000000000000000000000000' CHECK (length(digest) = 16),
+    schools bigint NOT NULL DEFAULT 0 CHECK (schools >= 0),
+    teachers bigint NOT NULL DEFAULT 0 CHECK (teachers >= 0),
+    students bigint NOT NULL DEFAULT 0 CHECK (students >= 0),
+    classes bigint NOT NULL DEFAULT 0 CHECK (classes >= 0),
+    places bigint NOT NULL DEFAULT 0 CHECK (places >= 0),
+    synced_at timestamptz
+);
+
+CREATE TABLE schools (
+    district text NOT NULL REFERENCES rosters ON DELETE CASCADE,
+    id text NOT NULL,
+    name text NOT NULL,
+    number text,
+    digest bytea NOT NULL CHECK (length(digest) = 16),
+    roster_version bigint NOT NULL,
+    PRIMARY KEY (district, id)
+);
+
+CREATE TABLE teachers (
+    district text NOT NULL REFERENCES rosters ON DELETE CASCADE,
+    id text NOT NULL,
+    email text,
+    given text NOT NULL,
+    family text NOT NULL,
+    display_name text NOT NULL,
+    schools text[] NOT NULL,
+    number text,
+    digest bytea NOT NULL CHECK (length(digest) = 16),
+    roster_version bigint NOT NULL,
+    PRIMARY KEY (district, id)
+);
+
+CREATE TABLE students (
+    district text NOT NULL REFERENCES rosters ON DELETE CASCADE,
+    id text NOT NULL,
+    email text,
+    given text NOT NULL,
+    family text NOT NULL,
+    display_name text NOT NULL,
+    schools text[] NOT NULL,
+    number text,
+    grade text,
+    birth_date text,
+    digest bytea NOT NULL CHECK (length(digest) = 16),
+    roster_version bigint NOT NULL,
+    PRIMARY KEY (district, id)
+);
+
+CREATE TABLE classes (
+    district text NOT NULL REFERENCES rosters ON DELETE CASCADE,
+    id text NOT NULL,
+    name text NOT NULL,
+    school text NOT NULL,
+    course text,
+    grade text,
+    subject text,
+    digest bytea NOT NULL CHECK (length(digest) = 16),
+    roster_version bigint NOT NULL,
+    PRIMARY KEY (district, id)
+);
+
+-- One person's part in one class.
+CREATE TABLE places (
+    district text NOT NULL REFERENCES rosters ON DELETE CASCADE,
+    class text NOT NULL,
+    part text NOT NULL CHECK (part IN ('teacher', 'student')),
+    person text NOT NULL,
+    is_primary boolean NOT NULL DEFAULT false CHECK (part = 'teacher' OR NOT is_primary),
+    PRIMARY KEY (district, class, part, person)
+);
+CREATE INDEX places_of_a_person ON places (district, person);
+
+-- Every change set that took effect, once: (district, roster_version) and the change set are both unique (promise 6).
+CREATE TABLE ledger (
+    district text NOT NULL REFERENCES rosters ON DELETE CASCADE,
+    roster_version bigint NOT NULL CHECK (roster_version >= 1),
+    change_set text NOT NULL UNIQUE,
+    sync_id text NOT NULL,
+    approval jsonb NOT NULL,
+    counts jsonb NOT NULL,
+    proofs jsonb NOT NULL,
+    defects jsonb NOT NULL,
+    updates bigint NOT NULL,
+    digest bytea NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (district, roster_version)
+);
+
+-- What is to be published, written in the transaction that made it true. Columns as Debezium's outbox router reads them.
+CREATE TABLE outbox (
+    position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id text NOT NULL,
+    aggregatetype text NOT NULL,
+    aggregateid text NOT NULL,
+    type text NOT NULL,
+    payload text NOT NULL,
+    source text NOT NULL,
+    subject text NOT NULL,
+    time timestamptz NOT NULL DEFAULT now(),
+    correlationid text,
+    causationid text
+);
+
+-- One row a sync: what was asked, how far it is, how it ended.
+CREATE TABLE nights (
+    sync_id text PRIMARY KEY,
+    district text NOT NULL REFERENCES districts ON DELETE CASCADE,
+    reason text NOT NULL,
+    state text NOT NULL CHECK (state IN
+        ('requested', 'pulling', 'comparing', 'held', 'approved', 'applied', 'unchanged', 'rejected', 'superseded', 'failed')),
+    requested_at timestamptz NOT NULL,
+    pulling_at timestamptz,
+    finished_at timestamptz,
+    pulled jsonb NOT NULL DEFAULT '{}',
+    snapshot_id text,
+    change_set text,
+    roster_version bigint,
+    counts jsonb,
+    reasons jsonb NOT NULL DEFAULT '[]',
+    defects jsonb NOT NULL DEFAULT '{}',
+    failure_code text,
+    failure_text text,
+    followed_by text
+);
+CREATE INDEX nights_of_a_district ON nights (district, requested_at DESC);
+
+CREATE FUNCTION tell_night() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('nights', NEW.sync_id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tell_night AFTER INSERT OR UPDATE ON nights FOR EACH ROW EXECUTE FUNCTION tell_night();
+
+-- How each change set was judged, so that it is routed in the same way however often it is delivered.
+CREATE TABLE judgements (
+    change_set text NOT NULL,
+    snapshot_id text NOT NULL,
+    district text NOT NULL REFERENCES districts ON DELETE CASCADE,
+    verdict text NOT NULL CHECK (verdict IN ('pass', 'hold')),
+    reasons jsonb NOT NULL DEFAULT '[]',
+    counts jsonb NOT NULL,
+    judged_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (change_set, snapshot_id)
+);
+CREATE INDEX judgements_of_a_district ON judgements (district, judged_at DESC);
+
+-- Change sets that wait, or waited, for a person; the set itself is on roster.held between the two offsets.
+CREATE TABLE holds (
+    change_set text PRIMARY KEY,
+    district text NOT NULL REFERENCES districts ON DELETE CASCADE,
+    sync_id text NOT NULL,
+    snapshot_id text NOT NULL,
+    base_version bigint NOT NULL,
+    counts jsonb NOT NULL,
+    reasons jsonb NOT NULL,
+    changes bigint NOT NULL,
+    chunks bigint NOT NULL,
+    state text NOT NULL CHECK (state IN ('held', 'approved', 'released', 'rejected', 'superseded')),
+    held_at timestamptz NOT NULL,
+    held_partition integer NOT NULL,
+    first_offset bigint NOT NULL,
+    last_offset bigint NOT NULL,
+    decided_by text,
+    decision_reason text,
+    decided_at timestamptz,
+    superseded_by text
+);
+CREATE INDEX holds_of_a_district ON holds (district, held_at DESC);
+
+-- Accounts of the product. Rostering reads them and never makes one (promise 8).
+CREATE TABLE accounts (
+    account_id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Emails compare without case and surrounding space, never by anything cleverer.
+CREATE TABLE account_emails (
+    account_id uuid NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    email text NOT NULL,
+    email_key text NOT NULL GENERATED ALWAYS AS (lower(btrim(email))) STORED,
+    PRIMARY KEY (account_id, email_key)
+);
+CREATE INDEX account_emails_by_key ON account_emails (email_key);
+
+-- Whose account each rostered person has. The roster version says up to where the roster was read.
+CREATE TABLE activations (
+    district text NOT NULL REFERENCES districts ON DELETE CASCADE,
+    kind text NOT NULL CHECK (kind IN ('teachers', 'students')),
+    id text NOT NULL,
+    email_key text,
+    state text NOT NULL CHECK (state IN ('activated', 'required', 'conflict', 'deactivated')),
+    account_id uuid REFERENCES accounts,
+    roster_version bigint NOT NULL,
+    PRIMARY KEY (district, kind, id),
+    CHECK ((state = 'activated') = (account_id IS NOT NULL))
+);
+CREATE UNIQUE INDEX one_person_an_account_in_a_district ON activations (district, account_id) WHERE account_id IS NOT NULL;
+CREATE INDEX activations_by_email ON activations (email_key);
+
+CREATE INDEX ledger_by_time ON ledger (district, applied_at DESC);
+
+CREATE FUNCTION tell_outbox() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('outbox', '');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tell_outbox AFTER INSERT ON outbox FOR EACH STATEMENT EXECUTE FUNCTION tell_outbox();
+
+-- One role a worker, which may do what that worker is for and nothing else (promise 7).
+-- Roles belong to the whole server: other databases on it may have made them already, even at this very moment.
+
+DO $$
+DECLARE
+    worker text;
+BEGIN
+    FOREACH worker IN ARRAY ARRAY['rollcall_scheduler', 'rollcall_ingest', 'rollcall_diff', 'rollcall_guard',
+                                  'rollcall_apply', 'rollcall_relay', 'rollcall_activation', 'rollcall_operator']
+    LOOP
+        BEGIN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', worker);
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL; -- it exists, which is all we want
+        END;
+    END LOOP;
+END $$;
+
+-- Everybody may see which districts there are and how the nights go; every worker says how far a night is.
+GRANT SELECT ON districts, rosters, nights
+    TO rollcall_scheduler, rollcall_ingest, rollcall_diff, rollcall_guard, rollcall_apply, rollcall_activation, rollcall_operator;
+GRANT INSERT, UPDATE ON nights
+    TO rollcall_scheduler, rollcall_ingest, rollcall_diff, rollcall_guard, rollcall_apply, rollcall_operator;
+
+-- Whoever may ask for a sync does it through the outbox.
+GRANT INSERT ON outbox TO rollcall_scheduler, rollcall_guard, rollcall_apply, rollcall_activation, rollcall_operator;
+GRANT SELECT, DELETE ON outbox TO rollcall_relay;
+
+GRANT SELECT ON schools, teachers, students, classes, places TO rollcall_diff, rollcall_activation, rollcall_operator;
+
+GRANT SELECT, INSERT, UPDATE ON judgements, holds TO rollcall_guard;
+GRANT SELECT ON ledger TO rollcall_guard, rollcall_operator;
+GRANT SELECT ON judgements, holds TO rollcall_operator;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON schools, teachers, students, classes, places TO rollcall_apply;
+GRANT UPDATE ON rosters TO rollcall_apply;
+GRANT UPDATE (setting_up) ON districts TO rollcall_apply;
+GRANT SELECT, INSERT ON ledger TO rollcall_apply;
+
+GRANT SELECT ON accounts, account_emails TO rollcall_activation;
+GRANT SELECT, INSERT, UPDATE, DELETE ON activations TO rollcall_activation;
+
+GRANT INSERT, UPDATE, DELETE ON districts TO rollcall_operator;
+GRANT INSERT, DELETE ON rosters TO rollcall_operator;
+GRANT SELECT, INSERT, UPDATE ON accounts, account_emails TO rollcall_operator;
+GRANT SELECT ON activations TO rollcall_operator;
