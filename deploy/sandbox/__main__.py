@@ -1,0 +1,5 @@
+"""Runs the sandbox providers."""
+
+from deploy.sandbox.server import main
+
+main()

@@ -1,0 +1,57 @@
+"""Serves the sandbox providers: `python -m deploy.sandbox --port 8600 --state FOLDER`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+
+from deploy.sandbox import classlink_api, clever_api, control_api, oneroster_api, samples
+from deploy.sandbox.registry import Registry
+from services.logs import configure_logs
+
+
+def application(registry: Registry) -> Starlette:
+    """Give the sandbox as one ASGI application."""
+    return Starlette(
+        routes=[
+            *control_api.routes(registry),
+            *clever_api.routes(registry),
+            *oneroster_api.routes(registry),
+            *classlink_api.routes(registry),
+        ]
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. The sample districts are created where the state has none of them yet."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.sandbox", description="Serve the sandbox providers.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, required=True, help="port to listen on")
+    parser.add_argument("--state", type=Path, required=True, help="folder that keeps districts.json over restarts")
+    parser.add_argument("--no-samples", action="store_true", help="begin without the sample districts")
+    given = parser.parse_args(arguments)
+    configure_logs("sandbox", "INFO")
+    registry = Registry(given.state)
+    if not given.no_samples:
+        for definition in samples.definitions():
+            if definition.district not in registry:
+                registry.create(definition)
+    log = structlog.get_logger()
+    log.info("sandbox.started", port=given.port, districts=[entry.definition.district for entry in registry])
+    # Answers broken off on purpose would be errors to uvicorn, so it only speaks up when it cannot go on.
+    config = uvicorn.Config(
+        application(registry),
+        host=given.host,
+        port=given.port,
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    log.info("sandbox.stopped")
+    sys.exit(0 if server.started else 1)
