@@ -20,6 +20,7 @@ import tenacity
 from docker.errors import DockerException
 from kafka import KafkaAdminClient
 from psycopg import conninfo, sql
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from deploy.local import ports
@@ -90,19 +91,20 @@ def delete_topics(bootstrap: str, prefix: str) -> None:
 
 @functools.cache
 def _docker_can_run(image: str) -> bool:
+    """Tell whether a Docker engine answers and has, or can get, the image and the one that removes containers."""
     try:
         engine = docker.from_env(timeout=120)
         engine.ping()
     except DockerException:
         return False
-    try:
-        if not engine.images.list(name=image):
-            engine.images.pull(image)
-    except DockerException as error:
-        warnings.warn(
-            f"a Docker engine answers but has no image {image} ({error}): the embedded server is used", stacklevel=2
-        )
-        return False
+    needed = [image] if testcontainers_config.ryuk_disabled else [image, testcontainers_config.ryuk_image]
+    for name in needed:
+        try:
+            if not engine.images.list(name=name):
+                engine.images.pull(name)
+        except DockerException as error:
+            warnings.warn(f"Docker answers but has no image {name} ({error}): embedded server used", stacklevel=2)
+            return False
     return True
 
 
@@ -133,7 +135,7 @@ def _kafka_container() -> Iterator[str]:
             assert admin.describe_cluster()["brokers"]
 
     with container:
-        _await(listed)
+        _await(container, listed)
         yield bootstrap
 
 
@@ -144,9 +146,14 @@ def _postgres_container() -> Iterator[str]:
     with container:
         host, port = container.get_container_host_ip(), container.get_exposed_port(5432)
         address = f"postgresql://postgres:{password}@{host}:{port}/postgres"
-        _await(lambda: psycopg.connect(address, connect_timeout=2).close())
+        _await(container, lambda: psycopg.connect(address, connect_timeout=2).close())
         yield address
 
 
-def _await(answers: Callable[[], object]) -> None:
-    tenacity.Retrying(wait=tenacity.wait_fixed(0.2), stop=tenacity.stop_after_delay(90), reraise=True)(answers)
+def _await(container: DockerContainer, answers: Callable[[], object]) -> None:
+    """Wait until the server in the container answers; what it said is shown where it does not."""
+    try:
+        tenacity.Retrying(wait=tenacity.wait_fixed(0.2), stop=tenacity.stop_after_delay(60), reraise=True)(answers)
+    except Exception as error:
+        error.add_note(container.get_wrapped_container().logs(tail=30).decode(errors="replace"))
+        raise
