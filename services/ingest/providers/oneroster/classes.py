@@ -41,14 +41,10 @@ class Classes:
 
         Of two differing rows under one id the lower one is used, so that the order in which they come does not matter.
         """
-        first = self._courses.setdefault(row.sourced_id, row)
-        if first is row:
-            return
-        if first == row:
-            self._defects["id-twice"] += 1
-            return
-        self._defects["id-twice-differing"] += 1
-        if (row.title, row.school_year_id) < (first.title, first.school_year_id):
+        first = self._courses.get(row.sourced_id)
+        if first is not None:
+            self._defects["id-twice" if first == row else "id-twice-differing"] += 1
+        if first is None or (row.title, row.school_year_id) < (first.title, first.school_year_id):
             self._courses[row.sourced_id] = row
 
     def add(self, row: ClassRow) -> None:
@@ -71,7 +67,7 @@ class Classes:
                 case "active":
                     active.append((row, self._terms_of(row, terms)))
         self._rows = UniqueRows[ClassRow](self._defects)
-        self.day = deciding_day(self._today, (term for _, named in active for term in named))
+        self.day = deciding_day(self._today, {term for _, named in active for term in named}, terms.values())
         if self.day != self._today:
             self._defects["term-gap"] += 1
         for row, named in active:

@@ -4,7 +4,7 @@ A class is current if any of its sessions, of whatever type, covers the day. Ses
 has no one current term, so each class is decided by itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -17,10 +17,11 @@ LONGEST_GAP = timedelta(days=120)
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """The days of one session, both counted in. A day that is None is open."""
+    """The days of one session, both counted in, and its type. A day that is None is open."""
 
     first: date | None
     last: date | None
+    type: str = "term"
 
     def covers(self, day: date) -> bool:
         """Tell whether the day lies in the term."""
@@ -42,19 +43,18 @@ def term_of(row: SessionRow, *, end_date_is_exclusive: bool, defects: Defects) -
         return None
     if last is not None and end_date_is_exclusive:
         last -= timedelta(days=1)
-    return Term(first, last)
+    return Term(first, last, row.type.strip().lower())
 
 
-def deciding_day(today: date, terms: Iterable[Term]) -> date:
+def deciding_day(today: date, named: Collection[Term], known: Iterable[Term]) -> date:
     """Give the day by which classes and enrollments are current: today, or in a gap the last day of the last term.
 
-    Between terms nothing is current, and that must not remove anybody (section 10). `terms` are those that classes
-    name. Without a term that ended within LONGEST_GAP the day is today.
+    Between terms nothing is current, and that must not remove anybody (section 10). It is a gap where none of the
+    `known` terms covers today that is of a type which classes use; `named` are the terms that classes name. Without one
+    that ended within LONGEST_GAP the day is today.
     """
-    last_day: date | None = None
-    for term in terms:
-        if term.covers(today):
-            return today
-        if term.last is not None and term.last < today and (last_day is None or last_day < term.last):
-            last_day = term.last
-    return today if last_day is None or today - last_day > LONGEST_GAP else last_day
+    types = {term.type for term in named}
+    if any(term.covers(today) for term in known if term.type in types):
+        return today
+    ended = [term.last for term in named if term.last is not None and today - LONGEST_GAP <= term.last < today]
+    return max(ended, default=today)

@@ -70,8 +70,7 @@ class Collection(Generic[AnyWire, Row]):
         newest = ""
         for number, raw in enumerate(raw_rows, start=1):
             row = self._read(raw, where, number, defects)
-            # PostgreSQL's text cannot hold the character NUL, so neither can an id.
-            if not row.sourced_id or "\0" in row.sourced_id:
+            if not row.sourced_id:
                 raise self._failed(where, f"{self.name!r} whose row {number} has no sourcedId")
             ids.append(row.sourced_id)
             rows.append(self._as_row(row))

@@ -24,10 +24,10 @@ class UniqueRows(Generic[Row]):
 
     def add(self, row: Row) -> None:
         """Take a row, and count it where its id has come before."""
-        first = self._rows.setdefault(row.sourced_id, row)
-        if first is row:
-            return
-        if first == row:
+        first = self._rows.get(row.sourced_id)
+        if first is None:
+            self._rows[row.sourced_id] = row
+        elif first == row:
             self._defects["id-twice"] += 1
         else:
             self._defects["id-twice-differing"] += 1

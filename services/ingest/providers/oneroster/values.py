@@ -43,14 +43,11 @@ _EMAIL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>.]+(?:\.[^\s@,;<>.]+)+")
 
 
 def read_text(value: str, defects: Defects) -> str:
-    """Give the text without spaces around it; the letters NULL are blank, and counted (section 11).
-
-    The character NUL is left out: PostgreSQL's text cannot hold it.
-    """
+    """Give the text without spaces around it; the letters NULL are blank, and counted (section 11)."""
     if value == "NULL":
         defects["null-written-out"] += 1
         return ""
-    return value.replace("\0", "").strip()
+    return value.strip()
 
 
 def read_list(value: str) -> tuple[str, ...]:
