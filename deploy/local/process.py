@@ -78,6 +78,10 @@ class Process:
             os.killpg(self.handle.pid, signal.SIGKILL)
             self.handle.wait()
 
+    def await_end(self) -> int | None:
+        """Wait until it ends by itself, and give its exit code, or None where it was never started."""
+        return self.handle.wait() if self.handle else None
+
     def await_answer(self, answers: Callable[[], object], seconds: float) -> None:
         """Wait until `answers` no longer raises one of the usual connection errors.
 

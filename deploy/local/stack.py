@@ -31,10 +31,17 @@ class Stack:
     _report: IO[str]
 
     def watch(self, say: Callable[[str], None]) -> None:
-        """Hand on what the supervisor says until it ends by itself; its last sentence says why."""
+        """Hand on what the supervisor says until somebody else stops the stack.
+
+        Raises StackError where it ends for another reason.
+        """
         for line in self._report:
             message = json.loads(line)
-            say(message.get("error") or message["say"])
+            if "error" in message:
+                raise StackError(message["error"])
+            say(message["say"])
+        if self._supervisor.await_end() != 0:
+            raise StackError(f"the stack ended by itself; see {self._supervisor.log}")
 
     def stop(self) -> None:
         """Stop every process of the stack; their state is kept."""

@@ -1,29 +1,21 @@
 """`rollcall up`, `down` and `status`: the local stack."""
 
-import json
-import sys
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
-import psycopg
 import typer
-from kafka.errors import KafkaError
 from psycopg import conninfo
-from rich.console import Console
 from rich.table import Table
 
 from deploy.local import record, stack
 from deploy.local.errors import StackError
 from deploy.local.record import StackRecord
+from services.cli.answer import AsJson, answer, output, progress
+from services.cli.failures import CommandError
 from services.database.connect import connect
 from services.installation import Installation, NothingRunningError, find_installation
 from services.lag import consumer_lag
 from services.nights import last_nights
 from services.settings import Settings
-
-_progress = Console(stderr=True)
-_output = Console()
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for programs.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -48,22 +40,23 @@ def up(
     settings = Settings()
     already = record.running(settings.home)
     if already is not None:
-        _progress.print(f"The local stack of {settings.home} is already running; `rollcall down` stops it.")
+        progress.print(f"The local stack of {settings.home} is already running; `rollcall down` stops it.")
         _show_stack(settings, already, as_json=as_json)
         return
     try:
         if detach:
-            _show_stack(settings, stack.start(settings, _say, sandbox=not no_sandbox, detach=True).record, as_json)
-            return
-        with stack.session(settings, _say, sandbox=not no_sandbox) as started:
+            started = stack.start(settings, progress.print, sandbox=not no_sandbox, detach=True)
             _show_stack(settings, started.record, as_json=as_json)
-            _progress.print("Ctrl-C stops everything.")
-            started.watch(_say)
-        _fail("the supervisor ended by itself; see " + str(settings.home / "logs" / "supervisor.log"))
+            return
+        with stack.session(settings, progress.print, sandbox=not no_sandbox) as started:
+            _show_stack(settings, started.record, as_json=as_json)
+            progress.print("Ctrl-C stops everything.")
+            started.watch(progress.print)
     except KeyboardInterrupt:
-        _progress.print("Stopped. What was in it is kept; `rollcall up` goes on from there.")
+        pass  # Ctrl-C, the usual way to stop it
     except StackError as error:
-        _fail(str(error))
+        raise CommandError("stack", str(error)) from error
+    progress.print("Stopped. What was in it is kept; `rollcall up` goes on from there.")
 
 
 def down(as_json: AsJson = False) -> None:
@@ -71,32 +64,23 @@ def down(as_json: AsJson = False) -> None:
     settings = Settings()
     stopped = stack.stop(settings.home)
     if as_json:
-        sys.stdout.write(json.dumps({"home": str(settings.home), "stopped": stopped}) + "\n")
+        answer({"home": str(settings.home), "stopped": stopped})
     else:
-        _output.print("Stopped." if stopped else f"No local stack runs in {settings.home}.")
+        output.print("Stopped." if stopped else f"No local stack runs in {settings.home}.")
 
 
 def status(as_json: AsJson = False) -> None:
     """Show where everything listens, the workers, how far each is behind, and the last night of each district."""
     settings = Settings()
     running = record.running(settings.home)
-    try:
-        installation = find_installation(settings) if running else _configured(settings)
-        report = {
-            **_described(settings, running, installation),
-            "lag": consumer_lag(installation.kafka, settings.topic_prefix),
-            "districts": _districts(installation.database),
-        }
-    except NothingRunningError as error:
-        _fail(str(error))
-    except KafkaError as error:
-        _fail(
-            f"Kafka at {installation.kafka} does not answer as it should ({error!r}); is it up, and were topics made?"
-        )
-    except psycopg.Error as error:
-        _fail(f"PostgreSQL at {_without_password(installation.database)} does not answer as it should: {error}")
+    installation = find_installation(settings) if running else _configured(settings)
+    report = {
+        **_described(settings, running, installation),
+        "lag": consumer_lag(installation.kafka, settings.topic_prefix),
+        "districts": _districts(installation.database),
+    }
     if as_json:
-        sys.stdout.write(json.dumps(report) + "\n")
+        answer(report)
     else:
         _print_status(report)
 
@@ -115,8 +99,7 @@ def _show_stack(settings: Settings, running: StackRecord, as_json: bool) -> None
     installation = Installation(running.kafka or "", running.database or "")
     described = _described(settings, running, installation)
     if as_json:
-        sys.stdout.write(json.dumps(described) + "\n")
-        sys.stdout.flush()
+        answer(described)
     else:
         _print_addresses(described)
 
@@ -162,7 +145,7 @@ def _print_addresses(report: dict[str, Any]) -> None:
     table.add_row("PostgreSQL", report["database"] or "starting")
     table.add_row("sandbox providers", report["sandbox"] or "left out")
     table.add_row("state and logs", report["home"])
-    _output.print(table)
+    output.print(table)
 
 
 def _print_status(report: dict[str, Any]) -> None:
@@ -171,27 +154,18 @@ def _print_status(report: dict[str, Any]) -> None:
         table = Table("process", "up", "restarts", "waiting", "log", box=None, padding=(0, 2, 0, 0))
         for process in report["processes"]:
             waiting = report["lag"].get(process["name"], "")
-            up_now = "yes" if process["up"] else "[red]no[/red]"
+            up_now = "yes" if process["up"] else "no"
             table.add_row(process["name"], up_now, str(process["restarts"]), str(waiting), process["log"])
-        _output.print(table)
+        output.print(table)
     else:
         table = Table("worker", "waiting", box=None, padding=(0, 2, 0, 0))
         for worker, waiting in report["lag"].items():
             table.add_row(worker, str(waiting))
-        _output.print(table)
+        output.print(table)
     table = Table("district", "last night", "version", "asked for", "finished", box=None, padding=(0, 2, 0, 0))
     for night in report["districts"]:
         version, finished = night["roster_version"], night["finished_at"]
         table.add_row(
             night["district"], night["state"], str(version or ""), night["requested_at"], finished or "not yet"
         )
-    _output.print(table if report["districts"] else "No district has had a night yet.")
-
-
-def _say(sentence: str) -> None:
-    _progress.print(sentence, highlight=False, markup=False)
-
-
-def _fail(sentence: str) -> NoReturn:
-    _say(f"rollcall: {sentence}")
-    raise typer.Exit(1)
+    output.print(table if report["districts"] else "No district has had a night yet.")
