@@ -98,9 +98,14 @@ def _download(jars: list[Jar], folder: Path) -> None:
     for left in folder.glob("download-*"):  # of a download that was killed
         if left.is_dir():
             shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix="download-", dir=folder) as draft, ThreadPoolExecutor(8) as pool:
-        for _ in pool.map(lambda jar: _fetch(jar, Path(draft)).replace(folder / jar.filename), jars):
-            pass
+    pool = ThreadPoolExecutor(8)
+    with tempfile.TemporaryDirectory(prefix="download-", dir=folder, ignore_cleanup_errors=True) as draft:
+        try:
+            for _ in pool.map(lambda jar: _fetch(jar, Path(draft)).replace(folder / jar.filename), jars):
+                pass
+        finally:
+            # Whoever is interrupted, or met the first error, does not wait for answers that may never come.
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _fetch(jar: Jar, draft: Path) -> Path:

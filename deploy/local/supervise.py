@@ -186,7 +186,8 @@ def main() -> None:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _ask_to_stop)
     signal.signal(signal.SIGINT, _ask_to_stop)
-    sys.exit(StackProcess(Settings(), _reporter(arguments.report)).run(sandbox=not arguments.no_sandbox))
+    code = StackProcess(Settings(), _reporter(arguments.report)).run(sandbox=not arguments.no_sandbox)
+    os._exit(code)  # not sys.exit: a download that hangs in a thread keeps nobody waiting
 
 
 if __name__ == "__main__":
