@@ -1,0 +1,244 @@
+"""Follows review decisions: releases what was approved from `roster.held` to `roster.approved`, and ends the rest."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaTimeoutError, OffsetOutOfRangeError
+
+from schemas.cloudevents import decode, header, type_of
+from schemas.events import (
+    Approval,
+    ChangeSetCompleted,
+    ChangeSetStarted,
+    DecisionRefused,
+    Event,
+    HoldRejected,
+    HoldReleased,
+    ReviewDecision,
+)
+from schemas.topics import APPROVED, HELD
+from services.async_publisher import AsyncPublisher
+from services.clock import now
+from services.faust_worker import Delivery
+from services.guard import holds
+from services.guard.assembly import Assembly, decode_chunk
+from services.guard.decisions import refusal
+from services.guard.routing import CHUNK, DistrictLocks
+from services.messages import make_event
+
+log = structlog.get_logger()
+
+SILENT_MS = 30_000
+"""How long `roster.held` may give nothing of what it must have."""
+
+
+class ExpiredError(Exception):
+    """A held set is no longer on `roster.held` in full."""
+
+
+class SupersededError(Exception):
+    """A newer set has taken the place of an approved one before it was released."""
+
+
+class HeldTopic:
+    """Reads `roster.held` between two offsets, outside of any consumer group."""
+
+    def __init__(self, bootstrap: str, prefix: str) -> None:
+        self._bootstrap = bootstrap
+        self._topic = prefix + HELD.name
+
+    async def between(
+        self, partition: int, first: int, last: int
+    ) -> AsyncGenerator[ConsumerRecord[bytes, bytes], None]:
+        """Give the records from the first offset to the last.
+
+        Raises ExpiredError where the topic no longer has all of them, KafkaTimeoutError where it gives none for long.
+        """
+        tp = TopicPartition(self._topic, partition)
+        async with self._consumer() as consumer:
+            consumer.assign([tp])
+            begin, end = (await consumer.beginning_offsets([tp]))[tp], (await consumer.end_offsets([tp]))[tp]
+            if first < begin or last >= end:
+                raise ExpiredError
+            consumer.seek(tp, first)
+            position = first
+            while position <= last:
+                try:
+                    records = (await consumer.getmany(tp, timeout_ms=SILENT_MS)).get(tp, [])
+                except OffsetOutOfRangeError:
+                    raise ExpiredError from None
+                if not records:
+                    raise KafkaTimeoutError(f"{self._topic} gave nothing from offset {position} on")
+                for record in records:
+                    if record.offset <= last:
+                        yield record
+                position = records[-1].offset + 1
+
+    @asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            client_id="rollcall-guard-release",
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            max_partition_fetch_bytes=8 * 1024 * 1024,
+        )
+        await consumer.start()
+        try:
+            yield consumer
+        finally:
+            await consumer.stop()
+
+
+class Decisions:
+    """The handler for `roster.decisions`. A decision is acknowledged once it is followed to its end, or refused.
+
+    Delivered again it goes on from the state on record, so that an approval is followed however often the worker is
+    killed, and nothing is released without one.
+    """
+
+    def __init__(
+        self, transact: holds.Transactions, publisher: AsyncPublisher, held_topic: HeldTopic, locks: DistrictLocks
+    ) -> None:
+        self._transact = transact
+        self._publisher = publisher
+        self._held_topic = held_topic
+        self._locks = locks
+
+    async def take(self, delivery: Delivery) -> None:
+        """Handle one decision. Raises UnreadableMessageError for what must become a dead letter."""
+        decision = delivery.event()
+        assert isinstance(decision, ReviewDecision), "roster.decisions has no other type"
+        cause = header(delivery.message.headers, "ce_id")
+        held = await self._transact(holds.decide, decision)
+        text = refusal(decision, held)
+        if held is None or text is not None:
+            await self._refuse(decision, text or "", cause)
+        elif held.state == "approved":
+            await self._release(decision, held, cause)
+        elif held.state == "rejected":
+            await self._tell_rejected(decision, held, cause)
+        delivery.ack()
+
+    async def _release(self, decision: ReviewDecision, held: holds.HeldSet, cause: str | None) -> None:
+        approval = Approval(
+            by="reviewer",
+            reviewer=held.decided_by,
+            reason=held.decision_reason,
+            approved_at=held.decided_at or decision.decided_at,
+        )
+        try:
+            completed = await self._copy(held, approval, cause)
+            async with self._while_approved(held):
+                await self._publisher.publish_raw(
+                    APPROVED, list(completed.headers), held.district.encode(), completed.value
+                )
+                released = HoldReleased(district=held.district, change_set=held.change_set, approval=approval)
+                await self._tell(released, held, cause)
+                await self._transact(holds.released, held.change_set)
+        except SupersededError:
+            log.info("superseded", district=held.district, sync_id=held.sync_id, change_set=held.change_set)
+        except ExpiredError:
+            text = (
+                f"change set {held.change_set} of district {held.district} has expired: it is no longer whole on "
+                f"{HELD.name}; a fresh sync of the district has been asked for"
+            )
+            await self._refuse(decision, text, cause)
+            await self._transact(holds.expire, held)
+        else:
+            log.info("released", district=held.district, sync_id=held.sync_id, change_set=held.change_set)
+
+    @asynccontextmanager
+    async def _while_approved(self, held: holds.HeldSet) -> AsyncIterator[None]:
+        """Keep newer sets of the district waiting. Raises SupersededError where one has come already.
+
+        Apply has one open set a district, so a header or completion of this one must not follow a newer one's header.
+        """
+        async with self._locks.of(held.district):
+            current = await self._transact(holds.read, held.change_set)
+            if current is None or (current.state, current.snapshot_id) != ("approved", held.snapshot_id):
+                raise SupersededError
+            yield
+
+    async def _copy(self, held: holds.HeldSet, approval: Approval, cause: str | None) -> ConsumerRecord[bytes, bytes]:
+        """Copy header and chunks, and give the completion, which is to follow once nothing speaks against it.
+
+        Raises ExpiredError where the set is not whole, SupersededError where it is no longer approved.
+        """
+        assembly: Assembly | None = None
+        key = held.district.encode()
+        async with aclosing(
+            self._held_topic.between(held.held_partition, held.first_offset, held.last_offset)
+        ) as records:
+            async for record in records:
+                if type_of(HELD, record.headers) == CHUNK:
+                    chunk = decode_chunk(record.value)
+                    if assembly is not None and assembly.has(chunk) and assembly.lacks(chunk):
+                        await self._publisher.publish_raw(APPROVED, list(record.headers), key, record.value)
+                        assembly.take(chunk)
+                    continue
+                event = decode(HELD, record.headers, record.value)
+                if isinstance(event, ChangeSetStarted) and assembly is None and _is_of(held, event):
+                    assembly = Assembly(event)
+                    await self._publish_header(held, event, approval, cause)
+                elif isinstance(event, ChangeSetCompleted) and assembly is not None and assembly.has(event):
+                    if assembly.shortfall(event) is not None:
+                        break
+                    return record
+        raise ExpiredError
+
+    async def _publish_header(
+        self, held: holds.HeldSet, started: ChangeSetStarted, approval: Approval, cause: str | None
+    ) -> None:
+        event = make_event(
+            APPROVED,
+            started.model_copy(update={"reasons": (), "approval": approval}),
+            source="guard",
+            identity=(APPROVED.name, started.change_set, started.snapshot_id),
+            correlation_id=started.sync_id,
+            causation_id=cause,
+        )
+        async with self._while_approved(held):
+            await self._publisher.publish(APPROVED, event)
+
+    async def _tell_rejected(self, decision: ReviewDecision, held: holds.HeldSet, cause: str | None) -> None:
+        rejected = HoldRejected(
+            district=held.district,
+            change_set=held.change_set,
+            reviewer=decision.reviewer,
+            reason=held.decision_reason or "",
+            rejected_at=decision.decided_at,
+        )
+        await self._tell(rejected, held, cause)
+        log.info("rejected", district=held.district, sync_id=held.sync_id, change_set=held.change_set)
+
+    async def _tell(self, data: Event, held: holds.HeldSet, cause: str | None) -> None:
+        event = make_event(
+            HELD,
+            data,
+            source="guard",
+            identity=(held.change_set, held.snapshot_id),
+            correlation_id=held.sync_id,
+            causation_id=cause,
+        )
+        await self._publisher.publish(HELD, event)
+
+    async def _refuse(self, decision: ReviewDecision, text: str, cause: str | None) -> None:
+        refused = DecisionRefused(
+            district=decision.district,
+            change_set=decision.change_set,
+            decision=decision.decision,
+            reviewer=decision.reviewer,
+            text=text,
+            refused_at=now(),
+        )
+        identity = (decision.change_set, decision.decision, decision.reviewer, decision.decided_at)
+        event = make_event(HELD, refused, source="guard", identity=identity, causation_id=cause)
+        await self._publisher.publish(HELD, event)
+        log.info("decision-refused", district=decision.district, change_set=decision.change_set)
+
+
+def _is_of(held: holds.HeldSet, event: ChangeSetStarted) -> bool:
+    return (event.change_set, event.snapshot_id) == (held.change_set, held.snapshot_id)

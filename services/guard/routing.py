@@ -1,0 +1,223 @@
+"""Routes change sets from `roster.changes` to `roster.approved` or `roster.held` in one pass, storing none of them."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiokafka.structs import RecordMetadata
+from faust.types import TP
+
+from schemas.cloudevents import CloudEvent, UnreadableMessageError, header, type_of
+from schemas.events import Approval, ChangeSetCompleted, ChangeSetStarted, HoldSuperseded, Notice
+from schemas.topics import APPROVED, CHANGES, HELD, NOTICES, Topic
+from services.async_publisher import AsyncPublisher
+from services.clock import now
+from services.faust_worker import Delivery
+from services.guard import holds
+from services.guard.assembly import Assemblies, Assembly, decode_chunk
+from services.guard.boundaries import Boundaries, Extent
+from services.guard.policy import Limits
+from services.messages import Message, make_event
+
+log = structlog.get_logger()
+
+CHUNK = "dev.rollcall.change-set.chunk.v1"
+
+
+class DistrictLocks:
+    """One lock a district, for the moments in which its sets on `roster.approved` must not get in between."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    def of(self, district: str) -> asyncio.Lock:
+        """Give the district's lock."""
+        return self._locks.setdefault(district, asyncio.Lock())
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where an open set goes, and why."""
+
+    target: Topic
+    judged: holds.Judged
+    header: RecordMetadata
+    extent: Extent
+
+
+class Line:
+    """What is in hand of one partition."""
+
+    def __init__(self) -> None:
+        self.assemblies = Assemblies()
+        self.boundaries = Boundaries[Delivery]()
+        self.routes: dict[Assembly, Route] = {}
+        self._last: Delivery | None = None
+
+    def continues_with(self, delivery: Delivery) -> bool:
+        """Say whether this is the next message, or the same delivery tried again."""
+        last, self._last = self._last, delivery
+        return last is None or last is delivery or last.message.offset + 1 == delivery.message.offset
+
+    def settle(self, extent: Extent) -> None:
+        """The set's effects are durable, or it will have none: acknowledge the headers that this frees."""
+        extent.durable = True
+        for delivery in self.boundaries.settled():
+            delivery.ack()
+
+
+class Routing:
+    """The handler for `roster.changes`. A set's header is acknowledged once the effects of its completion are durable.
+
+    Called again for a message it has seen, it does the same again; nothing in it changes before the last thing that
+    can fail.
+    """
+
+    def __init__(
+        self, transact: holds.Transactions, publisher: AsyncPublisher, limits: Limits, locks: DistrictLocks
+    ) -> None:
+        self._transact = transact
+        self._publisher = publisher
+        self._limits = limits
+        self._locks = locks
+        self._lines: dict[int, Line] = {}
+
+    async def revoked(self, _app: object, revoked: set[TP], **_: Any) -> None:
+        """Forget what is in hand of partitions that are no longer ours: it comes again from what is committed."""
+        for tp in revoked:
+            if tp.topic.endswith(CHANGES.name):
+                self._lines.pop(tp.partition, None)
+
+    async def take(self, delivery: Delivery) -> None:
+        """Handle one message. Raises UnreadableMessageError for what must become a dead letter."""
+        message = delivery.message
+        line = self._lines.setdefault(message.partition, Line())
+        if not line.continues_with(delivery):
+            line = self._lines[message.partition] = Line()
+        if type_of(CHANGES, message.headers) == CHUNK:
+            await self._chunk(line, delivery)
+            return
+        event = delivery.event()
+        if isinstance(event, ChangeSetStarted):
+            await self._started(line, delivery, event)
+        elif isinstance(event, ChangeSetCompleted):
+            await self._completed(line, delivery, event)
+
+    async def _started(self, line: Line, delivery: Delivery, started: ChangeSetStarted) -> None:
+        opened = line.assemblies.opened(started.district)
+        if opened is not None and opened.begun_by(started):
+            delivery.ack()
+            return
+        async with self._locks.of(started.district):
+            judged = await self._transact(holds.judge_once, started, self._limits)
+            if judged is None:
+                raise UnreadableMessageError(f"district {started.district} is not registered")
+            for change_set in judged.superseded:
+                await self._tell_superseded(started, change_set, delivery.message)
+            target = HELD if judged.reasons else APPROVED
+            written = await self._publisher.publish(target, _header(target, started, judged, delivery.message))
+        if opened is not None:
+            line.settle(line.routes.pop(opened).extent)
+        extent = Extent(delivery.message.offset)
+        line.boundaries.hold(delivery, extent)
+        line.routes[line.assemblies.open(started)] = Route(target, judged, written, extent)
+        log.info(
+            "routed",
+            to=target.name,
+            district=started.district,
+            sync_id=started.sync_id,
+            change_set=started.change_set,
+            changes=started.changes,
+            reasons=[f"{reason.code}:{reason.kind}" for reason in judged.reasons],
+        )
+
+    async def _chunk(self, line: Line, delivery: Delivery) -> None:
+        message = delivery.message
+        chunk = decode_chunk(message.value)
+        assembly = line.assemblies.of(chunk)
+        if assembly is not None and assembly.lacks(chunk):
+            await self._forward(line.routes[assembly].target, assembly, message)
+            assembly.take(chunk)
+        if assembly is not None:
+            line.routes[assembly].extent.last = message.offset
+        delivery.ack()
+
+    async def _completed(self, line: Line, delivery: Delivery, completed: ChangeSetCompleted) -> None:
+        assembly = line.assemblies.of(completed)
+        if assembly is None and line.assemblies.is_closed(completed):
+            delivery.ack()
+            return
+        shortfall = assembly.shortfall(completed) if assembly is not None else "its header did not come"
+        if assembly is None or shortfall is not None:
+            text = f"change set {completed.change_set} of district {completed.district} is not whole: {shortfall}"
+            await self._transact(holds.fail, completed.sync_id, text)
+            if assembly is not None:
+                line.settle(line.routes[assembly].extent)
+            raise UnreadableMessageError(text)
+        route = line.routes[assembly]
+        written = await self._forward(route.target, assembly, delivery.message)
+        if route.judged.reasons:
+            place = holds.Place(route.header.partition, route.header.offset, written.offset)
+            await self._transact(holds.hold, assembly.header, route.judged.reasons, place)
+            await self._tell_held(assembly.header, route.judged, delivery.message)
+        line.assemblies.close(assembly)
+        del line.routes[assembly]
+        route.extent.last = delivery.message.offset
+        delivery.ack()
+        line.settle(route.extent)
+
+    async def _forward(self, target: Topic, assembly: Assembly, message: Message) -> RecordMetadata:
+        key = assembly.header.district.encode()
+        return await self._publisher.publish_raw(target, list(message.headers), key, message.value)
+
+    async def _tell_superseded(self, started: ChangeSetStarted, change_set: str, cause: Message) -> None:
+        superseded = HoldSuperseded(
+            district=started.district,
+            change_set=change_set,
+            by_change_set=started.change_set,
+            superseded_at=now(),
+        )
+        event = make_event(
+            HELD,
+            superseded,
+            source="guard",
+            identity=(change_set, started.change_set, started.snapshot_id),
+            correlation_id=started.sync_id,
+            causation_id=header(cause.headers, "ce_id"),
+        )
+        await self._publisher.publish(HELD, event)
+
+    async def _tell_held(self, started: ChangeSetStarted, judged: holds.Judged, cause: Message) -> None:
+        notice = Notice(
+            district=started.district,
+            code="held",
+            subject_id=started.change_set,
+            text="Tonight's roster change is held until somebody has reviewed it: "
+            + "; ".join(reason.text for reason in judged.reasons),
+            noticed_at=judged.judged_at,
+        )
+        event = make_event(
+            NOTICES,
+            notice,
+            source="guard",
+            identity=(notice.code, started.change_set),
+            correlation_id=started.sync_id,
+            causation_id=header(cause.headers, "ce_id"),
+        )
+        await self._publisher.publish(NOTICES, event)
+
+
+def _header(target: Topic, started: ChangeSetStarted, judged: holds.Judged, cause: Message) -> CloudEvent:
+    """Give the header as it goes on: to `roster.held` with the reasons, to `roster.approved` with the approval."""
+    added: dict[str, object] = {"reasons": judged.reasons}
+    if not judged.reasons:
+        added = {"approval": Approval(by="policy", approved_at=judged.judged_at)}
+    return make_event(
+        target,
+        started.model_copy(update=added),
+        source="guard",
+        identity=(target.name, started.change_set, started.snapshot_id),
+        correlation_id=started.sync_id,
+        causation_id=header(cause.headers, "ce_id"),
+    )

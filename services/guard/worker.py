@@ -1,0 +1,44 @@
+"""The guard worker: judges each change set, lets it through or holds it, and follows what reviewers decide."""
+
+import asyncio
+import threading
+from typing import Any, cast
+
+from psycopg_pool import ConnectionPool
+
+from schemas.topics import CHANGES, DECISIONS
+from services.async_publisher import AsyncPublisher
+from services.database.connect import with_role
+from services.faust_worker import FaustWorker
+from services.guard.holds import Connection, Transactions
+from services.guard.policy import Limits
+from services.guard.release import Decisions, HeldTopic
+from services.guard.routing import DistrictLocks, Routing
+from services.installation import Installation, find_installation
+from services.settings import Settings
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Work until `stop` is set. Raises what cannot be waited out."""
+    asyncio.run(_run(settings, find_installation(settings), stop))
+
+
+async def _run(settings: Settings, installation: Installation, stop: threading.Event) -> None:
+    pool: ConnectionPool[Connection] = ConnectionPool(
+        with_role(installation.database, "rollcall_guard"),
+        kwargs={"autocommit": True},
+        min_size=1,
+        max_size=3,
+        check=ConnectionPool.check_connection,
+        open=False,
+    )
+    with pool:
+        async with AsyncPublisher(installation.kafka, settings.topic_prefix, "rollcall-guard") as publisher:
+            worker = FaustWorker("guard", settings, installation.kafka, publisher)
+            transact, locks = Transactions(pool), DistrictLocks()
+            routing = Routing(transact, publisher, Limits(settings.limit_percent), locks)
+            held_topic = HeldTopic(installation.kafka, settings.topic_prefix)
+            worker.read(CHANGES, routing.take)
+            worker.read(DECISIONS, Decisions(transact, publisher, held_topic, locks).take)
+            worker.app.on_partitions_revoked.connect(cast(Any, routing.revoked))
+            await worker.run(stop)

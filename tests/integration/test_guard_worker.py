@@ -1,0 +1,469 @@
+"""Guard: lets through or holds whole change sets, follows exactly the decisions that may be followed, loses nothing."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+import pytest
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.partitioner.default import murmur2
+
+from schemas.cloudevents import header
+from schemas.events import (
+    ChangeSetChunk,
+    ChangeSetCompleted,
+    ChangeSetStarted,
+    DecisionRefused,
+    Event,
+    HoldRejected,
+    HoldReleased,
+    HoldSuperseded,
+    Notice,
+    ReviewDecision,
+)
+from schemas.records import Student
+from schemas.topics import APPROVED, CHANGES, DEAD_LETTERS, DECISIONS, HELD, NOTICES, SYNC_REQUESTS, Topic
+from tests.change_sets import approved, updated
+from tests.pipeline import Pipeline, pipeline, until
+
+E = TypeVar("E", bound=Event)
+
+
+def partition_of(district: str) -> int:
+    return (int(murmur2(district.encode())) & 0x7FFFFFFF) % CHANGES.partitions
+
+
+DISTRICTS = [f"district-{number}" for number in range(7)]
+"""More than the partitions of a topic, so that some of them share one."""
+
+NEIGHBOUR = next(
+    name for name in (f"neighbour-{n}" for n in range(100)) if partition_of(name) == partition_of(DISTRICTS[0])
+)
+"""A district whose messages share their partition with those of the first."""
+
+
+@pytest.fixture
+def guard(kafka: str, database: str, topic_prefix: str) -> Iterator[Pipeline]:
+    with pipeline(kafka, database, topic_prefix, "guard") as running:
+        for district in (*DISTRICTS, NEIGHBOUR):
+            running.add_district(district, setting_up=False)
+        yield running
+
+
+def change_set(changed: int, existing: int = 10, *, district: str = DISTRICTS[0], chunk: int = 2) -> list[Event]:
+    """The messages of a set that renames so many of so many students, as diff writes them."""
+    students = [Student(f"p{n}", None, "Sam", f"Lee {n}", f"Sam Lee {n}") for n in range(changed)]
+    renamed = [updated(one, Student(one.id, None, "Sam", "Moe", "Sam Moe")) for one in students]
+    started, *rest = approved(district, 3, renamed, {"students": existing}, chunk)
+    return [started.model_copy(update={"approval": None}), *rest]
+
+
+def of_another_snapshot(events: Sequence[Event]) -> list[Event]:
+    snapshot_id, sync_id = uuid.uuid4().hex, uuid.uuid4().hex
+    return [
+        event.model_copy(
+            update={"snapshot_id": snapshot_id, **({} if isinstance(event, ChangeSetChunk) else {"sync_id": sync_id})}
+        )
+        for event in events
+    ]
+
+
+def header_of(events: Sequence[Event]) -> ChangeSetStarted:
+    assert isinstance(events[0], ChangeSetStarted)
+    return events[0]
+
+
+def send(running: Pipeline, events: Sequence[Event]) -> ChangeSetStarted:
+    """Publish the messages of a set, with a night that waits for it; give its header."""
+    started = header_of(events)
+    running.query(
+        "INSERT INTO nights (sync_id, district, reason, state, requested_at)"
+        " VALUES (%s, %s, 'night', 'comparing', now()) ON CONFLICT DO NOTHING RETURNING sync_id",
+        started.sync_id,
+        started.district,
+    )
+    for event in events:
+        running.publish(CHANGES, event)
+    return started
+
+
+def decide(
+    running: Pipeline, started: ChangeSetStarted, word: str, *, district: str | None = None, reviewer: str = "edna"
+) -> ReviewDecision:
+    decision = ReviewDecision(
+        district=district or started.district,
+        change_set=started.change_set,
+        decision=cast(Any, word),
+        reviewer=reviewer,
+        reason="looked at it",
+        decided_at=datetime.now(UTC),
+    )
+    running.publish(DECISIONS, decision)
+    return decision
+
+
+def until_state(running: Pipeline, started: ChangeSetStarted, state: str) -> None:
+    until(
+        f"the set is {state}",
+        lambda: (
+            running.query(
+                "SELECT 1 FROM holds WHERE change_set = %s AND snapshot_id = %s AND state = %s",
+                started.change_set,
+                started.snapshot_id,
+                state,
+            )
+            or None
+        ),
+    )
+
+
+def until_event(running: Pipeline, topic: Topic, kind: type[E]) -> E:
+    return until(f"a {kind.__name__}", lambda: next((e for e in running.events(topic) if isinstance(e, kind)), None))
+
+
+def night_state(running: Pipeline, started: ChangeSetStarted) -> str:
+    return str(running.query("SELECT state FROM nights WHERE sync_id = %s", started.sync_id)[0][0])
+
+
+def whole_on(running: Pipeline, topic: Topic, started: ChangeSetStarted) -> ChangeSetStarted | None:
+    """Give the header of the set on a topic, if the set is whole there by now, however often its parts came."""
+    mine = [
+        e
+        for e in running.events(topic)
+        if isinstance(e, ChangeSetStarted | ChangeSetChunk | ChangeSetCompleted)
+        and (e.change_set, e.snapshot_id) == (started.change_set, started.snapshot_id)
+    ]
+    headers = [index for index, e in enumerate(mine) if isinstance(e, ChangeSetStarted)]
+    if not headers or not isinstance(mine[-1], ChangeSetCompleted):
+        return None
+    chunks = [e.chunk for e in mine[headers[-1] :] if isinstance(e, ChangeSetChunk)]
+    assert sorted(chunks) == list(range(1, started.chunks + 1)), "what ends with a completion is whole"
+    return cast(ChangeSetStarted, mine[headers[-1]])
+
+
+def until_whole(running: Pipeline, topic: Topic, started: ChangeSetStarted) -> ChangeSetStarted:
+    return until(f"the set of {started.district} is on {topic.name}", lambda: whole_on(running, topic, started))
+
+
+def until_approved(running: Pipeline, started: ChangeSetStarted) -> ChangeSetStarted:
+    return until_whole(running, APPROVED, started)
+
+
+def until_night(running: Pipeline, started: ChangeSetStarted, state: str) -> None:
+    until(f"the night is {state}", lambda: night_state(running, started) == state or None)
+
+
+def dead_letters(running: Pipeline, number: int) -> list[Any]:
+    def look() -> list[Any] | None:
+        letters = running.messages(DEAD_LETTERS)
+        return letters if len(letters) >= number else None
+
+    return until(f"{number} dead letters", look)
+
+
+@contextmanager
+def stalled_at(running: Pipeline, state: str) -> Iterator[None]:
+    """Stop the guard at the very statement that would bring a hold to this state, for as long as this lasts."""
+    with running.connect() as connection:
+        connection.execute(
+            "CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM pg_advisory_xact_lock(4); RETURN NEW; END $$"
+        )
+        connection.execute(
+            "CREATE TRIGGER stall BEFORE INSERT OR UPDATE ON holds FOR EACH ROW"
+            f" WHEN (NEW.state = '{state}') EXECUTE FUNCTION stall()".encode()
+        )
+        connection.execute("SELECT pg_advisory_lock(4)")
+        try:
+            yield
+        finally:
+            connection.execute("SELECT pg_advisory_unlock(4)")
+
+
+def until_stalled(running: Pipeline) -> None:
+    until(
+        "the guard stalls",
+        lambda: (
+            running.query(
+                "SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database"
+                " WHERE locktype = 'advisory' AND objid = 4 AND NOT granted AND datname = current_database()"
+            )
+            or None
+        ),
+    )
+
+
+def test_exactly_the_limit_passes_unchanged_with_the_approval_of_the_policy(guard: Pipeline) -> None:
+    events = change_set(5)
+    started = send(guard, events)
+    passed = until_approved(guard, started)
+    assert passed.approval is not None
+    assert passed.approval.by == "policy"
+    assert passed.model_copy(update={"approval": None}) == started
+    assert guard.events(APPROVED)[1:] == events[1:]
+    assert guard.events(HELD) == guard.events(NOTICES) == []
+    assert guard.query("SELECT state, change_set FROM nights") == [("comparing", started.change_set)]
+
+
+def test_the_messages_of_a_set_keep_their_headers_and_the_new_header_names_its_cause(guard: Pipeline) -> None:
+    started = send(guard, change_set(5))
+    until_approved(guard, started)
+    came, went = guard.messages(CHANGES), guard.messages(APPROVED)
+    assert [list(m.headers) for m in went[1:]] == [list(m.headers) for m in came[1:]]
+    assert header(went[0].headers, "ce_source") == "/rollcall/guard"
+    assert header(went[0].headers, "ce_correlationid") == started.sync_id
+    assert header(went[0].headers, "ce_causationid") == header(came[0].headers, "ce_id")
+
+
+def test_a_set_without_changes_passes(guard: Pipeline) -> None:
+    until_approved(guard, send(guard, change_set(0)))
+
+
+def test_one_change_above_the_limit_is_held_in_full_with_its_reasons_and_told_once(guard: Pipeline) -> None:
+    started = send(guard, change_set(6))
+    until_state(guard, started, "held")
+    notice = until_event(guard, NOTICES, Notice)
+    held = whole_on(guard, HELD, started)
+    assert held is not None
+    assert [reason.text for reason in held.reasons] == ["60% of students would change: 6 of 10 (limit 50%)"]
+    assert (notice.code, notice.subject_id) == ("held", started.change_set)
+    assert night_state(guard, started) == "held"
+    assert guard.query("SELECT reasons->0->>'code' FROM nights") == [("too-large",)]
+    assert guard.events(APPROVED) == []
+    assert len(guard.messages(NOTICES)) == 1
+
+
+def test_what_a_reviewer_approves_goes_on_in_full_under_their_name(guard: Pipeline) -> None:
+    started = send(guard, change_set(6))
+    until_state(guard, started, "held")
+    decision = decide(guard, started, "approve")
+    until_state(guard, started, "released")
+    released = until_approved(guard, started)
+    assert released.approval is not None
+    assert (released.approval.by, released.approval.reviewer) == ("reviewer", "edna")
+    assert released.approval.approved_at == decision.decided_at
+    assert released.reasons == ()
+    assert until_event(guard, HELD, HoldReleased).approval == released.approval
+    assert night_state(guard, started) == "approved"
+
+
+def test_what_a_reviewer_rejects_ends_there(guard: Pipeline) -> None:
+    started = send(guard, change_set(6))
+    until_state(guard, started, "held")
+    decide(guard, started, "reject")
+    rejected = until_event(guard, HELD, HoldRejected)
+    assert (rejected.change_set, rejected.reviewer, rejected.reason) == (started.change_set, "edna", "looked at it")
+    assert night_state(guard, started) == "rejected"
+    assert guard.events(APPROVED) == []
+
+
+def test_the_same_decision_delivered_again_is_neither_refused_nor_followed_twice(guard: Pipeline) -> None:
+    started = send(guard, change_set(6))
+    until_state(guard, started, "held")
+    decision = decide(guard, started, "approve")
+    until_state(guard, started, "released")
+    guard.publish(DECISIONS, decision)
+    decide(guard, started, "reject", reviewer="seymour")
+    refused = until_event(guard, HELD, DecisionRefused)
+    assert (refused.reviewer, "approved already by edna" in refused.text) == ("seymour", True)
+    assert sum(isinstance(e, DecisionRefused) for e in guard.events(HELD)) == 1
+    assert sum(isinstance(e, ChangeSetCompleted) for e in guard.events(APPROVED)) == 1
+
+
+def test_a_decision_about_an_unknown_set_or_another_district_is_refused_with_the_reason(guard: Pipeline) -> None:
+    started = send(guard, change_set(6))
+    until_state(guard, started, "held")
+    decide(guard, started.model_copy(update={"change_set": "f" * 32}), "approve")
+    decide(guard, started, "approve", district=DISTRICTS[1])
+
+    def refusals() -> list[DecisionRefused] | None:
+        found = [e for e in guard.events(HELD) if isinstance(e, DecisionRefused)]
+        return found if len(found) == 2 else None
+
+    for refused in until("two refusals", refusals):
+        assert "was never held" in refused.text
+    until_state(guard, started, "held")
+    assert guard.events(APPROVED) == []
+
+
+@pytest.mark.parametrize("newer", [0, 5, 7])
+def test_a_newer_set_of_the_district_supersedes_the_held_one_which_can_no_longer_be_approved(
+    guard: Pipeline, newer: int
+) -> None:
+    old = send(guard, change_set(6))
+    until_state(guard, old, "held")
+    new = send(guard, change_set(newer))
+    superseded = until_event(guard, HELD, HoldSuperseded)
+    assert (superseded.change_set, superseded.by_change_set) == (old.change_set, new.change_set)
+    assert night_state(guard, old) == "superseded"
+    decide(guard, old, "approve")
+    assert "superseded" in until_event(guard, HELD, DecisionRefused).text
+    until_whole(guard, HELD if newer == 7 else APPROVED, new)
+    assert whole_on(guard, APPROVED, old) is None
+
+
+def test_an_older_set_delivered_again_leaves_the_newer_hold_alone(guard: Pipeline) -> None:
+    events, newer = change_set(6), change_set(7)
+    old = send(guard, events)
+    new = send(guard, newer)
+    until_state(guard, new, "held")
+    send(guard, events)
+    passing = send(guard, change_set(1, district=DISTRICTS[1]))
+    until_approved(guard, passing)
+    until("the older set is routed again", lambda: len(guard.events(HELD)) >= 2 * len(events) + len(newer) + 1 or None)
+    until_state(guard, new, "held")
+    until_state(guard, old, "superseded")
+
+
+def test_the_same_set_is_held_anew_after_its_rejection_and_the_old_decision_does_not_count(guard: Pipeline) -> None:
+    events = change_set(6)
+    started = send(guard, events)
+    until_state(guard, started, "held")
+    rejection = decide(guard, started, "reject")
+    until_state(guard, started, "rejected")
+    again = send(guard, of_another_snapshot(events))
+    until_state(guard, again, "held")
+    guard.publish(DECISIONS, rejection)
+    decide(guard, again, "approve")
+    until_state(guard, again, "released")
+    until_approved(guard, again)
+
+
+def test_a_set_that_lacks_a_chunk_is_neither_held_nor_let_through_and_is_reported(guard: Pipeline) -> None:
+    passing, holding = change_set(5), change_set(6, district=DISTRICTS[1])
+    for events in (passing, holding):
+        started = send(guard, [event for event in events if getattr(event, "chunk", 0) != 2])
+        until_night(guard, started, "failed")
+    letters = dead_letters(guard, 2)
+    for letter in letters:
+        assert "1 of 3 chunks are missing, the first is 2" in str(header(letter.headers, "rollcall_reason"))
+    assert guard.query("SELECT DISTINCT failure_code FROM nights") == [("incomplete-change-set",)]
+    assert not [e for topic in (APPROVED, HELD) for e in guard.events(topic) if isinstance(e, ChangeSetCompleted)]
+    assert guard.query("SELECT * FROM holds") == []
+    until_approved(guard, send(guard, of_another_snapshot(passing)))
+
+
+def test_sets_of_many_districts_interleaved_and_doubled_are_each_routed_whole(guard: Pipeline) -> None:
+    sets = [change_set(5 + place % 2, district=district) for place, district in enumerate(DISTRICTS)]
+    for events in sets:
+        send(guard, events[:1])
+    for turn in zip(*(events[1:] for events in sets), strict=True):
+        for event in turn:
+            guard.publish(CHANGES, event)
+            guard.publish(CHANGES, event)
+    for place, events in enumerate(sets):
+        until_whole(guard, HELD if place % 2 else APPROVED, header_of(events))
+    assert guard.messages(DEAD_LETTERS) == []
+
+
+def test_a_set_of_a_district_that_is_not_registered_is_set_aside_and_delays_nobody(guard: Pipeline) -> None:
+    guard.query("DELETE FROM districts WHERE district = %s RETURNING 1", DISTRICTS[2])
+    for event in change_set(5, district=DISTRICTS[2]):
+        guard.publish(CHANGES, event)
+    until_approved(guard, send(guard, change_set(5)))
+    reasons = dead_letters(guard, 2)
+    assert f"district {DISTRICTS[2]} is not registered" in str(header(reasons[0].headers, "rollcall_reason"))
+
+
+def test_a_first_load_passes_where_the_district_is_being_set_up_and_is_held_where_not(guard: Pipeline) -> None:
+    guard.query("UPDATE districts SET setting_up = true WHERE district = %s RETURNING 1", DISTRICTS[3])
+    loads = []
+    for district in (DISTRICTS[3], DISTRICTS[4]):
+        events = change_set(6, existing=0, district=district)
+        loads.append(send(guard, [header_of(events).model_copy(update={"base_version": 0}), *events[1:]]))
+    until_approved(guard, loads[0])
+    until_state(guard, loads[1], "held")
+    assert guard.query("SELECT reasons->0->>'code' FROM holds") == [("first-load",)]
+
+
+def test_an_approval_of_what_has_expired_is_refused_and_a_fresh_sync_takes_its_place(guard: Pipeline) -> None:
+    started = send(guard, change_set(6))
+    until_state(guard, started, "held")
+    [(partition, last)] = guard.query("SELECT held_partition, last_offset FROM holds")
+    with closing(KafkaAdminClient(bootstrap_servers=guard.kafka)) as admin:
+        admin.delete_records({TopicPartition(guard.prefix + HELD.name, partition): last})
+    decide(guard, started, "approve")
+    assert "has expired" in until_event(guard, HELD, DecisionRefused).text
+    until_state(guard, started, "superseded")
+    assert guard.query("SELECT aggregatetype, aggregateid FROM outbox") == [(SYNC_REQUESTS.name, started.district)]
+    assert night_state(guard, started) == "superseded"
+    assert guard.events(APPROVED) == []
+
+
+def test_a_kill_in_the_middle_of_a_set_brings_all_of_it_again(guard: Pipeline) -> None:
+    overlapping = change_set(5, district=NEIGHBOUR)
+    holding = change_set(6)
+    send(guard, holding[:2])
+    send(guard, overlapping)
+    until("a chunk is on roster.held", lambda: len(guard.events(HELD)) == 2 or None)
+    until_approved(guard, header_of(overlapping))
+    guard.kill("guard")
+    for event in holding[2:]:
+        guard.publish(CHANGES, event)
+    guard.start("guard")
+    until_state(guard, header_of(holding), "held")
+    decide(guard, header_of(holding), "approve")
+    until_state(guard, header_of(holding), "released")
+    until_approved(guard, header_of(holding))
+    until_approved(guard, header_of(overlapping))
+    assert guard.messages(DEAD_LETTERS) == []
+
+
+@pytest.mark.parametrize("state", ["held", "approved", "released"])
+def test_a_kill_at_any_step_of_holding_and_releasing_ends_as_if_nothing_had_happened(
+    guard: Pipeline, state: str
+) -> None:
+    events = change_set(6)
+    started = header_of(events)
+    with stalled_at(guard, state):
+        send(guard, events)
+        if state != "held":
+            until_state(guard, started, "held")
+            decide(guard, started, "approve")
+        until_stalled(guard)
+        if state != "released":
+            assert guard.events(APPROVED) == []
+        guard.kill("guard")
+    guard.start("guard")
+    if state == "held":
+        until_state(guard, started, "held")
+        assert guard.events(APPROVED) == []
+        decide(guard, started, "approve")
+    until_state(guard, started, "released")
+    until_approved(guard, started)
+    assert night_state(guard, started) == "approved"
+    assert len({header(m.headers, "ce_id") for m in guard.messages(NOTICES)}) == 1
+    assert {header(m.headers, "ce_id") for m in guard.messages(DEAD_LETTERS)} == set()
+
+
+@pytest.mark.parametrize("state", ["approved", "released"])
+def test_a_newer_set_that_comes_during_a_release_is_never_broken_into(guard: Pipeline, state: str) -> None:
+    old = send(guard, change_set(6))
+    until_state(guard, old, "held")
+    with stalled_at(guard, state):
+        decide(guard, old, "approve")
+        until_stalled(guard)
+        new = send(guard, change_set(5))
+    until_approved(guard, new)
+    decide(guard, new, "approve")  # when it has been refused, the release before it has come to its end
+    until_event(guard, HELD, DecisionRefused)
+    order = [e.change_set for e in guard.events(APPROVED) if isinstance(e, ChangeSetStarted | ChangeSetCompleted)]
+    assert order[-2:] == [new.change_set, new.change_set]
+    assert order[:-2] in ([], [old.change_set], [old.change_set] * 2)
+    [(ended,)] = guard.query("SELECT state FROM holds")
+    assert ended == ("released" if order[:-2] == [old.change_set] * 2 else "superseded")
+
+
+def test_a_kill_in_the_middle_of_a_release_ends_with_the_whole_set(guard: Pipeline) -> None:
+    events = change_set(600, 1000, chunk=1)
+    started = send(guard, events)
+    until_state(guard, started, "held")
+    decide(guard, started, "approve")
+    until("the release is under way", lambda: True if guard.messages(APPROVED) else None)
+    guard.kill("guard")
+    assert whole_on(guard, APPROVED, started) is None, "the kill came too late to show anything"
+    guard.start("guard")
+    until_state(guard, started, "released")
+    until_approved(guard, started)
