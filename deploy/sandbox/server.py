@@ -1,6 +1,7 @@
 """Serves the sandbox providers: `python -m deploy.sandbox --port 8600 --state FOLDER`."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -52,6 +53,9 @@ def main(arguments: list[str] | None = None) -> None:
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
+    # uvicorn raises the signal that stopped it once more when it is done; by then there is nothing left to stop.
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda number, frame: None)
     server.run()
     log.info("sandbox.stopped")
     sys.exit(0 if server.started else 1)
