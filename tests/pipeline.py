@@ -3,28 +3,34 @@
 import multiprocessing
 import os
 import signal
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import httpx
 import psycopg
 import tenacity
 from kafka import KafkaConsumer, TopicPartition
 
+from deploy.local import ports
+from deploy.sandbox.control import SandboxControl
+from deploy.sandbox.server import main as sandbox_main
 from schemas.cloudevents import decode
 from schemas.events import (
     CollectionProof,
     Entry,
     Event,
+    ReviewDecision,
     SnapshotCompleted,
     SnapshotPage,
     SnapshotStarted,
     SyncRequested,
 )
 from schemas.records import RECORD_KINDS, Record, RecordKind, digest_of, encode_record
-from schemas.topics import SNAPSHOTS, Topic, Worker
+from schemas.topics import DECISIONS, SNAPSHOTS, Topic, Worker
 from services.database.connect import connect
 from services.messages import Publisher, make_event
 from services.nights import ENDED, Night, night, request_sync
@@ -34,7 +40,7 @@ from services.topics import create_topics
 T = TypeVar("T")
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["services.run_worker", *MODULES.values()])
+_processes.set_forkserver_preload(["services.run_worker", "deploy.sandbox.server", *MODULES.values()])
 
 
 def until(what: str, condition: Callable[[], T | None], seconds: float = 30) -> T:
@@ -70,6 +76,7 @@ class Pipeline:
         }
         self._workers: dict[Worker, list[Any]] = {}
         self._publisher: Publisher | None = None
+        self._sandbox: Any = None
         create_topics(kafka, prefix)
 
     def start(self, *names: Worker) -> None:
@@ -80,6 +87,25 @@ class Pipeline:
             process = _processes.Process(target=_work, args=(name, environment), daemon=True)
             process.start()
             running.append(process)
+
+    def start_sandbox(self) -> SandboxControl:
+        """Start the sandbox providers, without districts; give what tells them what to play."""
+        port = ports.any_free()
+        folder = tempfile.mkdtemp(prefix="rollcall-test-sandbox-")
+        arguments = ["--port", str(port), "--state", folder, "--no-samples"]
+        self._sandbox = _processes.Process(target=sandbox_main, args=(arguments,), daemon=True)
+        self._sandbox.start()
+        control = SandboxControl(f"http://127.0.0.1:{port}")
+
+        def answers() -> bool | None:
+            try:
+                control.districts()
+            except httpx.TransportError:
+                return None
+            return True
+
+        until("the sandbox answers", answers)
+        return control
 
     def kill(self, name: Worker) -> None:
         """End every process of the worker as a power cut would."""
@@ -97,6 +123,9 @@ class Pipeline:
             if process.is_alive():
                 process.kill()
         self._workers.clear()
+        if self._sandbox is not None:
+            self._sandbox.kill()
+            self._sandbox.join(10)
         if self._publisher is not None:
             self._publisher.close()
 
@@ -197,6 +226,18 @@ class Pipeline:
             self.publisher.publish(SNAPSHOTS, wrapped)
         self.publisher.flush()
         return sync_id
+
+    def approve(self, district: str, change_set: str) -> None:
+        """Approve a held change set, as a review tool would."""
+        decision = ReviewDecision(
+            district=district,
+            change_set=change_set,
+            decision="approve",
+            reviewer="tests",
+            reason="the district has told us",
+            decided_at=datetime.now(UTC),
+        )
+        self.publish(DECISIONS, decision)
 
     def ended(self, sync_id: str, seconds: float = 60) -> Night:
         """Give the night once it has ended."""
