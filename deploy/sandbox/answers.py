@@ -42,7 +42,6 @@ class RefusedError(Exception):
 class Asked:
     """A page that was asked for: at most `limit` rows of a collection from the position `start` on."""
 
-    form: str
     collection: Collection
     start: int
     limit: int
@@ -87,13 +86,7 @@ def cut(entry: SandboxEntry, asked: Asked, struck: Struck) -> Page:
     start = min(start, stop)
     order = size - 1 - np.arange(start, stop) if asked.descending else _order(entry, size, start, stop, struck)
     if order is None:
-        body = entry.page(
-            asked.form,
-            collection.name,
-            start,
-            stop,
-            lambda: msgspec.json.encode(collection.make(np.arange(start, stop))),
-        )
+        body = entry.page(collection, start, stop, lambda: msgspec.json.encode(collection.make(np.arange(start, stop))))
     else:
         body = msgspec.json.encode(collection.make(order))
     return Page(body, start, stop - start, total)

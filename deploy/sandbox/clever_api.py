@@ -121,14 +121,14 @@ class _CleverApi:
 
 async def _asked_for(request: Request, entry: SandboxEntry) -> Asked:
     """Read limit, cursor and role. Raises RefusedError with 400 or 413."""
-    form, name, query = request.path_params["version"], request.path_params["collection"], request.query_params
-    collections = await entry.collections(form)
+    name, query = request.path_params["collection"], request.query_params
+    collections = await entry.collections(request.path_params["version"])
     role = query.get("role") if name == "users" else None
     collection = collections.get(f"{name}?role={role}" if role else name)
     if collection is None:
         raise RefusedError(_message(400, "role must be one of student, teacher, staff, district_admin, contact"))
     if name == "districts":
-        return Asked(form, collection, 0, 1)
+        return Asked(collection, 0, 1)
     given = query.get("limit", str(DEFAULT_LIMIT))
     if not given.isdecimal() or int(given) < 1:
         raise RefusedError(_message(400, "limit must be a number from 1 on"))
@@ -137,9 +137,9 @@ async def _asked_for(request: Request, entry: SandboxEntry) -> Asked:
         raise RefusedError(_message(413, f"limit must not be above {MAX_LIMIT}"))
     if before := query.get("ending_before"):
         end = collection.before(before)
-        return Asked(form, collection, max(0, end - limit), max(1, min(limit, end)))
+        return Asked(collection, max(0, end - limit), max(1, min(limit, end)))
     after = query.get("starting_after")
-    return Asked(form, collection, collection.after(after) if after else 0, limit)
+    return Asked(collection, collection.after(after) if after else 0, limit)
 
 
 def _body(request: Request, page: Page, collection: Collection, struck: Struck) -> bytes:

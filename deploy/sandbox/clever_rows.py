@@ -103,12 +103,12 @@ class CleverRows:
         """Give the collections by their path."""
         users = self._users()
         return {
-            "districts": listed("districts", [self._district_row()], [self._district]),
+            "districts": listed([self._district_row()], [self._district]),
             "schools": self._schools(),
             "terms": self._terms(),
             "courses": self._courses(),
             "sections": self._sections(),
-            "users": joined("users", list(users.values())),
+            "users": joined(list(users.values())),
             **{f"users?role={role}": part for role, part in self._users_by_role(users).items()},
         }
 
@@ -161,7 +161,6 @@ class CleverRows:
             }
 
         return Collection(
-            "schools",
             self._roster.district.schools,
             lambda at: self._id("school", at),
             lambda at: [row(school) for school in at.tolist()],
@@ -178,7 +177,7 @@ class CleverRows:
             }
             for term in self._roster.district.terms
         ]
-        return listed("terms", rows, [str(row["id"]) for row in rows])
+        return listed(rows, [str(row["id"]) for row in rows])
 
     def _courses(self) -> Collection:
         def row(course: int) -> dict[str, str]:
@@ -190,9 +189,7 @@ class CleverRows:
             }
 
         size = len(SUBJECTS) * 13
-        return Collection(
-            "courses", size, lambda at: self._id("course", at), lambda at: [row(course) for course in at.tolist()]
-        )
+        return Collection(size, lambda at: self._id("course", at), lambda at: [row(course) for course in at.tolist()])
 
     def _sections(self) -> Collection:
         roster = self._roster
@@ -201,7 +198,6 @@ class CleverRows:
         # Clever leaves out sections without students.
         kept = np.flatnonzero(roster.students_in_class > 0)
         return Collection(
-            "sections",
             len(kept),
             lambda at: f"{prefix}{classes.serial[kept[at]]:08x}",
             lambda at: [self._section(row) for row in kept[at].tolist()],
@@ -248,19 +244,16 @@ class CleverRows:
         contacts = self._roster.contact_rows
         return {
             "student": Collection(
-                "users",
                 len(students),
                 lambda at: self._id("student", int(students.serial[at])),
                 self._students,
             ),
             "teacher": Collection(
-                "users",
                 len(teachers),
                 lambda at: self._id("teacher", int(teachers.serial[at])),
                 lambda at: [self._employee(row) for row in at.tolist()],
             ),
             "contact": Collection(
-                "users",
                 len(contacts),
                 lambda at: self._id("contact", int(students.number[contacts[at]])),
                 lambda at: [self._contact(row) for row in contacts[at].tolist()],
@@ -272,9 +265,7 @@ class CleverRows:
 
         def holding(bit: int) -> Collection:
             rows = np.flatnonzero(roles & bit)
-            return Collection(
-                "users", len(rows), lambda at: employees.id_of(int(rows[at])), lambda at: employees.make(rows[at])
-            )
+            return Collection(len(rows), lambda at: employees.id_of(int(rows[at])), lambda at: employees.make(rows[at]))
 
         return users | {
             "teacher": holding(TEACHES),

@@ -12,11 +12,11 @@ Rows: TypeAlias = npt.NDArray[np.int64]
 MakeRows: TypeAlias = Callable[[Rows], Sequence[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Collection:
-    """`make` gives the wire form of rows by their positions; `id_of` gives the id at a position, without the rest."""
+    """`make` gives the wire form of rows by their positions; `id_of` gives the id at a position, without the
+    rest. Two collections are never equal, so that each can be the key of its own pages."""
 
-    name: str
     size: int
     id_of: Callable[[int], str]
     make: MakeRows
@@ -40,15 +40,15 @@ class Collection:
         return None
 
 
-def listed(name: str, rows: Sequence[Any], ids: Sequence[str]) -> Collection:
+def listed(rows: Sequence[Any], ids: Sequence[str]) -> Collection:
     """Make a collection of a few rows that are all there already, in ascending order of id."""
     order = sorted(range(len(ids)), key=lambda position: ids[position])
     return Collection(
-        name, len(rows), lambda position: ids[order[position]], lambda at: [rows[order[position]] for position in at]
+        len(rows), lambda position: ids[order[position]], lambda at: [rows[order[position]] for position in at]
     )
 
 
-def joined(name: str, parts: Sequence[Collection]) -> Collection:
+def joined(parts: Sequence[Collection]) -> Collection:
     """Put collections one after another; the ids of each must be above those of the one before."""
     ends = np.cumsum([len(part) for part in parts])
     starts = ends - [len(part) for part in parts]
@@ -67,4 +67,4 @@ def joined(name: str, parts: Sequence[Collection]) -> Collection:
                     made[place] = row
         return made
 
-    return Collection(name, int(ends[-1]) if len(parts) else 0, id_of, make)
+    return Collection(int(ends[-1]) if len(parts) else 0, id_of, make)

@@ -5,7 +5,7 @@ import binascii
 import secrets
 import time
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl, unquote_plus
 
 import msgspec
 from oauthlib.oauth1 import RequestValidator, SignatureOnlyEndpoint
@@ -73,8 +73,8 @@ def may_read(request: Request, entry: SandboxEntry) -> bool:
 
 async def issue_token(request: Request, entry: SandboxEntry) -> Response:
     """Answer an OAuth 2 client credentials request (RFC 6749 section 4.4), client in a Basic header or in the form."""
-    form = await request.form()
-    client = (str(form.get("client_id", "")), str(form.get("client_secret", "")))
+    form = dict(parse_qsl((await request.body()).decode("ascii", errors="replace")))
+    client = (form.get("client_id", ""), form.get("client_secret", ""))
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme == "Basic":
         client = _basic(value)
@@ -87,7 +87,7 @@ async def issue_token(request: Request, entry: SandboxEntry) -> Response:
     entry.issued_tokens.add(token)
     entry.requests["token"] += 1
     answer = {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS}
-    return _json(answer | ({"scope": str(form["scope"])} if "scope" in form else {}), 200)
+    return _json(answer | ({"scope": form["scope"]} if "scope" in form else {}), 200)
 
 
 def _basic(value: str) -> tuple[str, str]:

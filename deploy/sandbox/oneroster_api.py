@@ -81,7 +81,7 @@ async def serve(request: Request, entry: SandboxEntry, version: Literal["v1p1", 
     if "sourced_id" in request.path_params:
         return _one(name, collection.one(request.path_params["sourced_id"]))
     try:
-        asked = _asked_for(request, version, collection)
+        asked = _asked_for(request, collection)
     except RefusedError as refused:
         return refused.answer
     struck = entry.faults.strike(name, asked.page)
@@ -102,13 +102,13 @@ def _one(name: str, row: Any | None) -> Response:
     return _json(msgspec.json.encode({_SINGULAR[ENVELOPES[name]]: row}))
 
 
-def _asked_for(request: Request, version: str, collection: Collection) -> Asked:
+def _asked_for(request: Request, collection: Collection) -> Asked:
     """Read limit and offset. A limit above the maximum is clamped without a word. Raises RefusedError with 400."""
     limit, offset = request.query_params.get("limit", str(DEFAULT_LIMIT)), request.query_params.get("offset", "0")
     if not (limit.isdecimal() and offset.isdecimal() and int(limit)):
         raise RefusedError(failure(400, "invalid_selection_field", "limit and offset must be whole numbers"))
     descending = request.query_params.get("orderBy") == "desc"
-    return Asked(version, collection, int(offset), min(int(limit), MAX_LIMIT), descending)
+    return Asked(collection, int(offset), min(int(limit), MAX_LIMIT), descending)
 
 
 def _body(envelope: str, page: Page, struck: Struck) -> bytes:

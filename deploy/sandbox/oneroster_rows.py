@@ -41,13 +41,13 @@ class OneRosterRows:
         users = {"guardians": self._guardians(), "students": self._students(), "teachers": self._employees()}
         return {
             "orgs": orgs,
-            "schools": _where(orgs, "schools", "school"),
+            "schools": _where(orgs, "school"),
             "academicSessions": sessions,
-            "terms": _where(sessions, "terms", "term"),
-            "gradingPeriods": _where(sessions, "gradingPeriods", "gradingPeriod"),
+            "terms": _where(sessions, "term"),
+            "gradingPeriods": _where(sessions, "gradingPeriod"),
             "courses": self._courses(),
             "classes": self._classes(),
-            "users": joined("users", list(users.values())),
+            "users": joined(list(users.values())),
             "students": users["students"],
             "teachers": self._teachers(users["teachers"]),
             "enrollments": self._enrollments(),
@@ -92,7 +92,7 @@ class OneRosterRows:
                 for school, sourced_id in enumerate(schools)
             ),
         ]
-        return listed("orgs", rows, [row.sourced_id for row in rows])
+        return listed(rows, [row.sourced_id for row in rows])
 
     def _sessions(self) -> Collection:
         district, defects = self._roster.district, self._definition.defects
@@ -124,7 +124,7 @@ class OneRosterRows:
             rows.append(row(ids.UNKNOWN_SERIAL - 2, "gradingPeriod", "Quarter 1", (written, "soon"), last.year))
         if "term-dates-reversed" in defects:
             rows.append(row(ids.UNKNOWN_SERIAL - 1, "gradingPeriod", "Quarter 2", (str(last), str(first)), last.year))
-        return listed("academicSessions", rows, [row.sourced_id for row in rows])
+        return listed(rows, [row.sourced_id for row in rows])
 
     def _courses(self) -> Collection:
         year = self._ref("academicSession", ids.session_id(self._roster.district.year_serial))
@@ -144,14 +144,11 @@ class OneRosterRows:
                 org=district,
             )
 
-        return Collection(
-            "courses", len(SUBJECTS) * 13, ids.course_id, lambda at: [row(course) for course in at.tolist()]
-        )
+        return Collection(len(SUBJECTS) * 13, ids.course_id, lambda at: [row(course) for course in at.tolist()])
 
     def _classes(self) -> Collection:
         classes = self._roster.district.classes
         return Collection(
-            "classes",
             len(classes),
             lambda at: ids.class_id(int(classes.serial[at])),
             lambda at: [self._class(row) for row in at.tolist()],
@@ -194,7 +191,6 @@ class OneRosterRows:
         twice = np.flatnonzero(self._roster.student_marks["id-twice"])
         order = np.sort(np.concatenate([np.arange(len(students)), twice]))
         return Collection(
-            "users",
             len(order),
             lambda at: ids.student_id(int(students.serial[order[at]])),
             lambda at: self._student_rows(order[at]),
@@ -234,7 +230,6 @@ class OneRosterRows:
     def _employees(self) -> Collection:
         teachers = self._roster.district.teachers
         return Collection(
-            "users",
             len(teachers),
             lambda at: ids.teacher_id(int(teachers.serial[at])),
             lambda at: [self._employee(row) for row in at.tolist()],
@@ -242,9 +237,7 @@ class OneRosterRows:
 
     def _teachers(self, employees: Collection) -> Collection:
         rows = np.flatnonzero(self._roster.district.teachers.roles & TEACHES)
-        return Collection(
-            "teachers", len(rows), lambda at: employees.id_of(int(rows[at])), lambda at: employees.make(rows[at])
-        )
+        return Collection(len(rows), lambda at: employees.id_of(int(rows[at])), lambda at: employees.make(rows[at]))
 
     def _employee(self, row: int) -> wire.User:
         roster, teachers = self._roster, self._roster.district.teachers
@@ -277,7 +270,6 @@ class OneRosterRows:
     def _guardians(self) -> Collection:
         students, rows = self._roster.district.students, self._roster.contact_rows
         return Collection(
-            "users",
             len(rows),
             lambda at: ids.guardian_id(int(students.number[rows[at]])),
             lambda at: [self._guardian(row) for row in rows[at].tolist()],
@@ -311,7 +303,7 @@ class OneRosterRows:
             serial = int(classes.serial[row]) if row < len(classes) else ids.UNKNOWN_SERIAL
             return f"{ids.class_id(serial)}_{person_id(person)}{'-2' if places.mark[at] == twice else ''}"
 
-        return Collection("enrollments", len(places), id_of, self._enrollment_rows)
+        return Collection(len(places), id_of, self._enrollment_rows)
 
     def _enrollment_rows(self, at: Rows) -> list[wire.Enrollment]:
         classes, places = self._roster.district.classes, self._roster.places
@@ -368,7 +360,7 @@ class OneRosterRows:
                 for serial, born in zip(students.serial[at].tolist(), students.born[at].tolist(), strict=True)
             ]
 
-        return Collection("demographics", len(students), lambda at: ids.student_id(int(students.serial[at])), make)
+        return Collection(len(students), lambda at: ids.student_id(int(students.serial[at])), make)
 
 
 def person_id(code: int) -> str:
@@ -383,7 +375,7 @@ def class_title(roster: Roster, row: int) -> str:
     return f"{course_name(course) if course != NONE else 'Study Hall'} P{classes.period[row]}"
 
 
-def _where(collection: Collection, name: str, kind: str) -> Collection:
-    """Give the rows of one type. `name` is the path; the envelope keeps the whole collection's key."""
+def _where(collection: Collection, kind: str) -> Collection:
+    """Give the rows of one type."""
     rows = [row for row in collection.make(np.arange(len(collection))) if row.type == kind]
-    return listed(name, rows, [row.sourced_id for row in rows])
+    return listed(rows, [row.sourced_id for row in rows])

@@ -46,7 +46,7 @@ class SandboxEntry:
         self._building = asyncio.Lock()
         self._roster: Roster | None = None
         self._forms: dict[str, dict[str, Collection]] = {}
-        self._pages: dict[tuple[str, str, int, int], bytes] = {}
+        self._pages: dict[tuple[Collection, int, int], bytes] = {}
         self._cached = 0
 
     def saved(self) -> _Saved:
@@ -82,9 +82,9 @@ class SandboxEntry:
         text_booleans = self.definition.provider == "classlink"
         return OneRosterRows(roster, "v1p2" if form == "v1p2" else "v1p1", text_booleans=text_booleans).collections()
 
-    def page(self, form: str, collection: str, start: int, stop: int, encode: Callable[[], bytes]) -> bytes:
+    def page(self, collection: Collection, start: int, stop: int, encode: Callable[[], bytes]) -> bytes:
         """Give a page's rows as a JSON array, encoded at most once a night as long as there is room."""
-        key = (form, collection, start, stop)
+        key = (collection, start, stop)
         body = self._pages.get(key)
         if body is None:
             body = encode()
