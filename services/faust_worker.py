@@ -130,7 +130,7 @@ class FaustWorker:
         message = Message(topic, raw.partition, raw.offset, raw.key, raw.value, cast(Headers, raw.headers or []))
         delivery = Delivery(message, partition)
         with ends_the_process(
-            topic=topic.name, partition=raw.partition, offset=raw.offset, event=header(message.headers, "ce_id")
+            topic=topic.name, partition=raw.partition, offset=raw.offset, event_id=header(message.headers, "ce_id")
         ):
             async for attempt in transient_retries():
                 with attempt:

@@ -37,7 +37,7 @@ async def pull_roster(open_source: OpenSource, today: date) -> AsyncGenerator[Pu
         except PullFailedError:
             raise
         except Exception as error:  # one district's odd data must not stop the worker for all (promise 9)
-            log.exception("adapter-fault", error=type(error).__name__, trace=traceback.format_tb(error.__traceback__))
+            log.error("adapter-fault", error=type(error).__name__, trace=traceback.format_tb(error.__traceback__))
             raise PullFailedError(
                 "fault",
                 f"Rollcall could not cope with what the provider sent ({type(error).__name__}, a mistake in Rollcall); "
