@@ -16,7 +16,7 @@ from deploy.sandbox.nights import play
 from deploy.sandbox.oneroster_rows import OneRosterRows
 from deploy.sandbox.roster import Roster
 
-CACHED_BYTES = 256 * 1024 * 1024
+CACHED_BYTES = 128 * 1024 * 1024
 """How much of the pages of one district's night is kept encoded."""
 
 
