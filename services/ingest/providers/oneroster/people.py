@@ -18,6 +18,7 @@ from services.ingest.providers.oneroster.rows import UserRow
 from services.ingest.providers.oneroster.schools import Schools
 from services.ingest.providers.oneroster.values import (
     Defects,
+    read_boolean,
     read_date,
     read_email,
     read_role,
@@ -123,6 +124,8 @@ class People:
 
     def _shelve(self, row: UserRow, kinds: int) -> None:
         defects = self._defects
+        # A login that is switched off is no departure (section 9), so the value is read only to count what is odd.
+        read_boolean(row.enabled, defects)
         given, family = read_text(row.given_name, defects), read_text(row.family_name, defects)
         if not (given and family):
             defects["name-missing"] += 1
