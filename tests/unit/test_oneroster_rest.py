@@ -325,7 +325,7 @@ def test_shapes_that_no_specification_has_are_read_all_the_same_and_lists_counte
     first = result.records["u000"]
     assert isinstance(first, Student)
     assert (first.number, first.grade, first.schools, first.email) == ("4711", "05", ("s1",), None)
-    assert result.report.defects == {"list-unusual": 6, "email-missing": 1}
+    assert result.report.defects == {"list-unusual": 6, "boolean-unusual": 1, "email-missing": 1}
 
 
 def test_sourced_ids_that_are_numbers_still_find_each_other(tmp_path: Path) -> None:
