@@ -378,6 +378,18 @@ def test_a_first_load_passes_where_the_district_is_being_set_up_and_is_held_wher
     assert guard.query("SELECT reasons->0->>'code' FROM holds") == [("first-load",)]
 
 
+def test_a_set_delivered_again_goes_the_way_it_was_judged_first_whatever_has_changed_since(guard: Pipeline) -> None:
+    guard.query("UPDATE districts SET setting_up = true WHERE district = %s RETURNING 1", DISTRICTS[0])
+    events = change_set(6, existing=0)
+    events[0] = header_of(events).model_copy(update={"base_version": 0})
+    until_approved(guard, send(guard, events))
+    guard.query("UPDATE districts SET setting_up = false WHERE district = %s RETURNING 1", DISTRICTS[0])
+    send(guard, events)
+    until("the set passes again", lambda: len(guard.events(APPROVED)) == 2 * len(events) or None)
+    assert guard.events(HELD) == []
+    assert guard.query("SELECT verdict FROM judgements") == [("pass",)]
+
+
 def test_an_approval_of_what_has_expired_is_refused_and_a_fresh_sync_takes_its_place(guard: Pipeline) -> None:
     started = send(guard, change_set(6))
     until_state(guard, started, "held")
@@ -395,8 +407,10 @@ def test_an_approval_of_what_has_expired_is_refused_and_a_fresh_sync_takes_its_p
 def test_a_kill_in_the_middle_of_a_set_brings_all_of_it_again(guard: Pipeline) -> None:
     overlapping = change_set(5, district=NEIGHBOUR)
     holding = change_set(6)
+    send(guard, overlapping[:1])
     send(guard, holding[:2])
-    send(guard, overlapping)
+    for event in overlapping[1:]:
+        guard.publish(CHANGES, event)
     until("a chunk is on roster.held", lambda: len(guard.events(HELD)) == 2 or None)
     until_approved(guard, header_of(overlapping))
     guard.kill("guard")
