@@ -224,6 +224,15 @@ CREATE TABLE activations (
 CREATE UNIQUE INDEX one_person_an_account_in_a_district ON activations (district, account_id) WHERE account_id IS NOT NULL;
 CREATE INDEX activations_by_email ON activations (email_key);
 
+-- Which dead letters have been dealt with. Kafka cannot delete a single record, so this is what keeps them off the list.
+CREATE TABLE dead_letters_handled (
+    partition integer NOT NULL CHECK (partition >= 0),
+    offset_in_partition bigint NOT NULL CHECK (offset_in_partition >= 0),
+    handled text NOT NULL CHECK (handled IN ('replayed', 'dropped')),
+    handled_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (partition, offset_in_partition)
+);
+
 CREATE INDEX ledger_by_time ON ledger (district, applied_at DESC);
 
 CREATE FUNCTION tell_outbox() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -279,3 +288,4 @@ GRANT INSERT, UPDATE, DELETE ON districts TO rollcall_operator;
 GRANT INSERT, DELETE ON rosters TO rollcall_operator;
 GRANT SELECT, INSERT, UPDATE ON accounts, account_emails TO rollcall_operator;
 GRANT SELECT ON activations TO rollcall_operator;
+GRANT SELECT, INSERT, UPDATE ON dead_letters_handled TO rollcall_operator;
