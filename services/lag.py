@@ -3,7 +3,10 @@
 from contextlib import closing
 from typing import get_args
 
+import tenacity
 from kafka import KafkaAdminClient, OffsetSpec, TopicPartition
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError
+from kafka.structs import OffsetAndMetadata
 
 from schemas.topics import TOPICS, Topic, Worker
 
@@ -30,10 +33,22 @@ def consumer_lag(bootstrap: str, prefix: str = "") -> dict[str, int]:
             if not partitions:
                 continue
             group = f"{prefix}rollcall.{worker}"
-            committed = admin.list_group_offsets({group: None})[group]
+            committed = _committed(admin, group)
             first = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.EARLIEST))
             last = admin.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST))
             lag[worker] = sum(
                 last[tp].offset - (committed[tp].offset if tp in committed else first[tp].offset) for tp in partitions
             )
     return lag
+
+
+@tenacity.retry(
+    # The first question about a group to a new cluster makes the topic that groups are kept in.
+    retry=tenacity.retry_if_exception_type((CoordinatorNotAvailableError, CoordinatorLoadInProgressError)),
+    wait=tenacity.wait_fixed(0.2),
+    stop=tenacity.stop_after_delay(10),
+    reraise=True,
+)
+def _committed(admin: KafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+    committed: dict[TopicPartition, OffsetAndMetadata] = admin.list_group_offsets({group: None})[group]
+    return committed

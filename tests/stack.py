@@ -24,7 +24,7 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from deploy.local import ports
-from deploy.local.kafka import Kafka
+from deploy.local.kafka import Kafka, probe
 from deploy.local.postgres import Postgres
 
 KAFKA_IMAGE = os.environ.get("ROLLCALL_TEST_KAFKA_IMAGE", "apache/kafka:4.1.1")
@@ -130,12 +130,8 @@ def _kafka_container() -> Iterator[str]:
         KAFKA_TRANSACTION_STATE_LOG_MIN_ISR="1",
     )
 
-    def listed() -> None:
-        with closing(KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=2000)) as admin:
-            assert admin.describe_cluster()["brokers"]
-
     with container:
-        _await(container, listed)
+        _await(container, lambda: probe(bootstrap))
         yield bootstrap
 
 

