@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -106,6 +107,16 @@ class Pipeline:
 
         until("the sandbox answers", answers)
         return control
+
+    def peak_memory(self) -> dict[Worker, int]:
+        """Give the most memory, in bytes, that a process of each running worker has had resident so far."""
+        peaks: dict[Worker, int] = {}
+        for name, processes in self._workers.items():
+            for process in processes:
+                status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+                kibibytes = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+                peaks[name] = max(peaks.get(name, 0), kibibytes * 1024)
+        return peaks
 
     def kill(self, name: Worker) -> None:
         """End every process of the worker as a power cut would."""

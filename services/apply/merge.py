@@ -14,7 +14,7 @@ from services.apply.staging import QUERIES, StagedChangeSet
 from services.apply.state_digest import StateDigest
 from services.clock import now
 from services.nights import QUERIES as NIGHTS
-from services.nights import request_sync
+from services.nights import NightState, request_sync
 from services.outbox import INSERT as OUTBOX_INSERT
 from services.outbox import outbox_row
 
@@ -43,7 +43,9 @@ def merge(staged: StagedChangeSet) -> Outcome:
         roster = connection.execute(QUERIES["lock_roster"], about).fetchone()
         if roster is None:
             raise DistrictGoneError(f"district {started.district} is not registered")
-        if connection.execute(QUERIES["in_ledger"], about).fetchone() is not None:
+        before = connection.execute(QUERIES["in_ledger"], about).fetchone()
+        if before is not None:
+            _end_night(connection, staged, before[0], "applied")
             return "applied before"
         version, digest, setting_up = roster
         if version != started.base_version:
@@ -127,11 +129,17 @@ def _close_version(
             causation_id=started.change_set,
         ),
     )
+    _end_night(connection, staged, version, "applied" if updates else "unchanged")
+
+
+def _end_night(connection: psycopg.Connection[Any], staged: StagedChangeSet, version: int, state: NightState) -> None:
+    """End the night of this sync; another sync may have brought the very same change set before."""
+    started = staged.started
     connection.execute(
         NIGHTS["applied"],
         {
             "sync_id": started.sync_id,
-            "state": "applied" if updates else "unchanged",
+            "state": state,
             "change_set": started.change_set,
             "roster_version": version,
             "counts": Jsonb({kind: counts.model_dump() for kind, counts in started.counts.items()}),

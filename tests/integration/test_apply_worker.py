@@ -95,6 +95,28 @@ def test_a_change_set_delivered_twice_takes_effect_once(applying: Pipeline) -> N
     assert applying.query("SELECT count(*) FROM ledger") == [(2,)]
 
 
+def test_two_syncs_that_bring_the_same_change_set_both_end_as_applied(applying: Pipeline) -> None:
+    first = approved("springfield", 0, FIRST, {})
+    header, trailer = first[0], first[-1]
+    assert isinstance(header, ChangeSetStarted)
+    syncs = [header.sync_id, "another-sync"]
+    with applying.connect() as connection:
+        for sync_id in syncs:
+            connection.execute(
+                "INSERT INTO nights (sync_id, district, reason, state, requested_at)"
+                " VALUES (%s, 'springfield', 'by hand', 'comparing', now())",
+                (sync_id,),
+            )
+    _send(applying, first)
+    again = {"sync_id": "another-sync", "snapshot_id": "another-snapshot"}
+    chunks = [chunk.model_copy(update={"snapshot_id": "another-snapshot"}) for chunk in first[1:-1]]
+    _send(applying, [header.model_copy(update=again), *chunks, trailer.model_copy(update=again)])
+    for sync_id in syncs:
+        night = applying.ended(sync_id)
+        assert (night.state, night.roster_version) == ("applied", 1)
+    assert _version(applying) == 1
+
+
 def test_a_change_set_with_a_chunk_missing_is_not_applied_and_is_reported(applying: Pipeline) -> None:
     events = approved("springfield", 0, FIRST, {})
     _send(applying, [event for event in events if not (isinstance(event, ChangeSetChunk) and event.chunk == 2)])
