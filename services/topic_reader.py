@@ -71,6 +71,7 @@ class TopicReader:
         return KafkaConsumer(
             bootstrap_servers=self._bootstrap,
             client_id="rollcall",
+            bootstrap_timeout_ms=10_000,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,

@@ -1,0 +1,160 @@
+"""A night without doing it: pull, compare, judge; nothing is applied, nothing is published."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, aclosing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import psycopg
+
+from schemas.events import ChangeSetStarted, KindCounts, Operation, Reason
+from schemas.records import RECORD_KINDS, Kind, RecordKind
+from services.clock import now
+from services.diff.applied import AppliedRoster
+from services.diff.change_set import ChangeSet, work_out
+from services.diff.spool import Spool
+from services.districts import District
+from services.guard.policy import Hold, Limits, judge
+from services.ingest.defects import DefectCode
+from services.ingest.providers.hosts import HostLimits
+from services.ingest.providers.open import open_source
+from services.ingest.pull import pull_roster
+from services.ingest.snapshot_pages import cut_pages, encode_page
+from services.ingest.source import PullReport
+from services.settings import Settings
+
+FIRST_CHANGES = 5
+_DRY_RUN = "dry-run"
+
+
+class FirstChange(msgspec.Struct, frozen=True):
+    """A change without its records: ids only, so that nobody's name is shown."""
+
+    op: Operation
+    kind: RecordKind
+    id: str
+
+
+_changes = msgspec.json.Decoder(list[FirstChange])
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a night would do; `first_changes` are a few of each kind."""
+
+    base_version: int
+    change_set: str
+    changes: int
+    counts: dict[Kind, KindCounts]
+    reasons: tuple[Reason, ...]
+    defects: dict[str, int]
+    first_changes: dict[RecordKind, list[FirstChange]]
+
+
+Pulled = Callable[[dict[RecordKind, int]], None]
+"""Told how many records of each kind have been pulled so far."""
+
+
+class _Snapshot:
+    """A pulled roster on disk."""
+
+    def __init__(self) -> None:
+        self.pages: dict[RecordKind, Spool] = {kind: Spool() for kind in RECORD_KINDS}
+        self.records: dict[RecordKind, int] = dict.fromkeys(RECORD_KINDS, 0)
+        self.repaired: Counter[DefectCode] = Counter()
+        self.number = 0
+
+    def close(self) -> None:
+        for spool in self.pages.values():
+            spool.close()
+
+
+def dry_run(connection: psycopg.Connection[Any], district: District, settings: Settings, pulled: Pulled) -> DryRun:
+    """Work out what the district's night would do now.
+
+    Raises PullFailedError where the roster cannot be read whole, OSError where the disk is full.
+    """
+    with ExitStack() as stack:
+        snapshot, report = stack.enter_context(_pulled(district, settings, pulled))
+        applied = stack.enter_context(AppliedRoster(connection, district.district))
+        change_set = work_out(district.district, applied, snapshot.pages, chunk_records=settings.page_records)
+        stack.callback(change_set.chunks.close)
+        judgement = judge(
+            _header(district, change_set, report), Limits(settings.limit_percent), setting_up=district.setting_up
+        )
+        return DryRun(
+            base_version=change_set.base_version,
+            change_set=change_set.id,
+            changes=change_set.changes,
+            counts=change_set.counts,
+            reasons=judgement.reasons if isinstance(judgement, Hold) else (),
+            defects={str(code): count for code, count in sorted((report.defects + snapshot.repaired).items())},
+            first_changes=_first_changes(change_set.chunks),
+        )
+
+
+@contextmanager
+def _pulled(district: District, settings: Settings, pulled: Pulled) -> Iterator[tuple[_Snapshot, PullReport]]:
+    with ExitStack() as stack:
+        yield asyncio.run(_pull(district, settings, pulled, stack))
+
+
+async def _pull(
+    district: District, settings: Settings, pulled: Pulled, stack: ExitStack
+) -> tuple[_Snapshot, PullReport]:
+    source = partial(open_source, district, HostLimits(settings.requests_at_once), settings)
+    today = datetime.now(ZoneInfo(district.timezone)).date()
+    report, snapshot = PullReport(), _Snapshot()
+    async with aclosing(pull_roster(source, today)) as steps:
+        async for step in steps:
+            if isinstance(step, PullReport):  # read from the start again: what came before is void
+                report, snapshot = step, _Snapshot()
+                stack.callback(snapshot.close)
+                continue
+            for cut in cut_pages(step, settings.page_records):
+                snapshot.number += 1
+                snapshot.pages[cut.kind].append(
+                    encode_page(
+                        cut,
+                        district=district.district,
+                        sync_id=_DRY_RUN,
+                        snapshot_id=_DRY_RUN,
+                        page=snapshot.number,
+                    )
+                )
+                snapshot.records[cut.kind] += len(cut.entries)
+                snapshot.repaired["nul-character"] += cut.repaired
+            pulled(snapshot.records)
+    return snapshot, report
+
+
+def _header(district: District, change_set: ChangeSet, report: PullReport) -> ChangeSetStarted:
+    """Give the header as diff would write it: a judgement follows from it alone."""
+    return ChangeSetStarted(
+        district=district.district,
+        sync_id=_DRY_RUN,
+        snapshot_id=_DRY_RUN,
+        change_set=change_set.id,
+        base_version=change_set.base_version,
+        counts=change_set.counts,
+        changes=change_set.changes,
+        chunks=change_set.chunks.blocks,
+        proofs=tuple(report.proofs),
+        started_at=now(),
+    )
+
+
+def _first_changes(chunks: Spool) -> dict[RecordKind, list[FirstChange]]:
+    first: dict[RecordKind, list[FirstChange]] = {}
+    for chunk in chunks:
+        for change in _changes.decode(chunk):
+            of_kind = first.setdefault(change.kind, [])
+            if len(of_kind) < FIRST_CHANGES:
+                of_kind.append(change)
+    return first
