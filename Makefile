@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format lock
+.PHONY: help install run test bench lint format lock
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ run: install ## bring up the whole stack, roster the sample districts, stay up u
 
 test: lint ## everything that CI runs: lint, types, all tests on a real Kafka and PostgreSQL
 	@$(BIN)/pytest
+
+bench: install ## time whole nights of a district from each provider (BENCH="--students 100000" for more)
+	@$(BIN)/python -m tests.bench.nights $(BENCH)
 
 lint: install ## ruff and mypy
 	@$(BIN)/ruff check .

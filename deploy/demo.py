@@ -21,7 +21,7 @@ from schemas.events import KindCounts
 from schemas.records import KINDS
 from services.database.connect import connect
 from services.district_rows import districts
-from services.nights import Night, night
+from services.nights import Night, last_nights, night
 from services.settings import Settings
 
 NIGHTS = {
@@ -30,7 +30,7 @@ NIGHTS = {
     3: "a night on which most of it changes: held, looked at, approved",
 }
 
-screen = Console(highlight=False)
+screen = Console(highlight=False, soft_wrap=True)
 
 
 class CommandFailedError(Exception):
@@ -50,9 +50,12 @@ def main() -> None:
             samples = [definition.district for definition in definitions()]
             if not known.issuperset(samples):
                 _register(settings, record.sandbox)
+            to_play = _nights_to_play(record.database, samples)
             with SandboxControl(record.sandbox) as sandbox:
-                for number in _nights_to_play(record.database, samples):
+                for number in to_play:
                     _play(number, samples, sandbox, record.database)
+            if not to_play:
+                _show_last_nights(record.database)
             _what_next(settings, record.kafka, record.sandbox)
             started.watch(screen.print)
         sys.exit(f"the stack ended by itself; see {settings.home / 'logs'}")
@@ -98,30 +101,40 @@ def _play(number: int, samples: list[str], sandbox: SandboxControl, database: st
             )
     with connect(database, "rollcall_operator") as connection:
         nights = [night(connection, sync["sync_id"]) for sync in syncs]
-    screen.print(_summary([one for one in nights if one is not None]))
+    for played in nights:
+        if played is not None:
+            screen.print(_summary(played))
+            screen.print()
 
 
-def _summary(nights: list[Night]) -> Table:
-    table = Table("district", "", *KINDS, "defects found", "took", box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for night_ in nights:
-        counts = night_.counts or {}
-        numbers = {kind: KindCounts.model_validate(counts.get(kind, {})) for kind in KINDS}
-        lines = {
-            "now": [one.after for one in numbers.values()],
-            "+ created": [one.created for one in numbers.values()],
-            "~ updated": [one.updated for one in numbers.values()],
-            "- removed": [one.removed for one in numbers.values()],
-        }
-        took = (night_.finished_at - night_.requested_at).total_seconds() if night_.finished_at else 0.0
-        for position, (name, row) in enumerate(lines.items()):
-            first = position == 0
-            table.add_row(
-                night_.district if first else night_.state if position == 1 else "",
-                name,
-                *(f"{number:,}" for number in row),
-                f"{sum(night_.defects.values()):,}" if first else "",
-                f"{took:.1f} s" if first else "",
-            )
+def _show_last_nights(database: str) -> None:
+    screen.rule("What was kept: each district's last night", align="left")
+    with connect(database, "rollcall_operator") as connection:
+        for last in last_nights(connection):
+            screen.print(_summary(last))
+            screen.print()
+
+
+def _summary(night_: Night) -> Table:
+    """Give what a night did to a district, a line a kind."""
+    took = (night_.finished_at - night_.requested_at).total_seconds() if night_.finished_at else 0.0
+    table = Table(
+        title=f"{night_.district}: {night_.state}, {took:.1f} s",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        padding=(0, 3, 0, 0),
+    )
+    table.add_column("")
+    for heading in ("now", "+ created", "~ updated", "- removed"):
+        table.add_column(heading, justify="right")
+    for kind in KINDS:
+        counts = KindCounts.model_validate((night_.counts or {}).get(kind, {}))
+        numbers = (counts.after, counts.created, counts.updated, counts.removed)
+        table.add_row(kind, *(f"{number:,}" for number in numbers))
+    found = ", ".join(f"{code} {number}" for code, number in sorted(night_.defects.items(), key=lambda d: -d[1]))
+    table.caption = f"defects found: {found or 'none'}"
+    table.caption_justify = "left"
     return table
 
 
