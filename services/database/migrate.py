@@ -5,10 +5,14 @@ it is gone. Each file is one transaction together with the row that says it was 
 """
 
 import re
+import sys
 from dataclasses import dataclass
 from importlib.resources import files
 
 import psycopg
+
+from services.installation import find_installation
+from services.settings import Settings
 
 _NAME = re.compile(r"(\d{4})_(pre|post)_[a-z0-9_]+\.sql")
 _LOCK = 0x526F6C6C  # any number, the same for every migrating process
@@ -73,3 +77,13 @@ def migrate(dsn: str) -> list[str]:
                 )
             done.append(migration.name)
     return done
+
+
+def main() -> None:
+    """Migrate the database of this installation and say what was run."""
+    done = migrate(find_installation(Settings()).database)
+    sys.stdout.write("".join(f"{name}\n" for name in done) or "nothing to run, the schema is the newest\n")
+
+
+if __name__ == "__main__":
+    main()
