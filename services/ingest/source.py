@@ -62,4 +62,5 @@ class RosterSource(Protocol):
     it ends without an error, the collections were complete.
     """
 
-    def read(self, today: date, report: PullReport) -> AsyncIterator[RecordPage]: ...
+    def read(self, today: date, report: PullReport) -> AsyncIterator[RecordPage]:
+        """Give the roster's pages, as the class promises."""
