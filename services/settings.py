@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     )
     request_seconds: float = Field(default=60, gt=0, description="how long one request to a provider may be silent")
     requests_per_pull: int = Field(default=20_000, ge=1, description="the most requests that one pull may make")
+    pull_seconds: float = Field(default=4 * 3600, gt=0, description="how long one pull may go on before it fails")
     retry_seconds: float = Field(
         default=600, gt=0, description="how long one request is tried again on 429 and 5xx before the pull fails"
     )

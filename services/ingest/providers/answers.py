@@ -90,8 +90,9 @@ def refusal(response: httpx.Response, now: float, *, may_shrink: bool = False) -
     if status == 502 and may_shrink:
         return PageTooHeavyError("provider-unavailable", f"{said}: the page may be too heavy for the provider")
     if status == 408 or (status >= 500 and status != 501):
-        text = f"{said}: the provider has trouble of its own"
-        return PassingError("provider-unavailable", text, seconds_to_reset(response.headers, now))
+        # Clever sends its rate-limit headers with every answer, so here they say nothing about when to try again.
+        rest = seconds_of_retry_after(response.headers, now) if status == 503 else 0.0
+        return PassingError("provider-unavailable", f"{said}: the provider has trouble of its own", rest)
     if 300 <= status < 400:
         to = _redirect_target(response)
         text = f"a redirect{to}, which is not followed; set the district's url to the final address"
@@ -102,30 +103,38 @@ def refusal(response: httpx.Response, now: float, *, may_shrink: bool = False) -
 
 
 def seconds_to_reset(headers: httpx.Headers, now: float) -> float:
-    """Give how long the provider asks us to wait: the longer of X-RateLimit-Reset and Retry-After, 0 if neither.
+    """Give how long a 429 asks us to wait: the longer of X-RateLimit-Reset and Retry-After, 0 if neither.
 
     `now` is in Unix seconds; the answer's own Date is preferred to it, so that a clock that is wrong does no harm.
     """
-    now = _http_date(headers.get("date", "")) or now
-    waits = [0.0]
-    retry_after = headers.get("retry-after", "").strip()
-    if retry_after.isdecimal():
-        waits.append(float(retry_after))
-    elif at := _http_date(retry_after):
-        waits.append(at - now)
+    wait = seconds_of_retry_after(headers, now)
     reset = headers.get("x-ratelimit-reset", "").strip()
-    if reset.isdecimal():
-        # Clever sends Unix seconds; others send the seconds that are left.
-        waits.append(float(reset) - now if float(reset) > 1_000_000_000 else float(reset))
-    return max(waits)
+    if not reset.isdecimal():
+        return wait
+    # Clever sends Unix seconds; others send the seconds that are left.
+    left = float(reset) - _their_time(headers, now) if float(reset) > 1_000_000_000 else float(reset)
+    return max(wait, left)
+
+
+def seconds_of_retry_after(headers: httpx.Headers, now: float) -> float:
+    """Give how long Retry-After (seconds or a date, RFC 9110 section 10.2.3) asks us to wait, 0 without one."""
+    value = headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return float(value)
+    at = _http_date(value)
+    return 0.0 if at is None else max(at - _their_time(headers, now), 0.0)
+
+
+def _their_time(headers: httpx.Headers, now: float) -> float:
+    return _http_date(headers.get("date", "")) or now
 
 
 def _http_date(value: str) -> float | None:
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _redirect_target(response: httpx.Response) -> str:

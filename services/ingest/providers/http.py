@@ -24,7 +24,11 @@ FIRST_CONTACT_SECONDS = 60.0
 """A server that has not answered once in this pull is given up on this soon: its address is probably wrong."""
 
 CONNECT_SECONDS = 15.0
-BODY_BYTES = 256 * 1024 * 1024
+BODY_BYTES = 64 * 1024 * 1024
+"""The largest page: 10,000 rows of 6 kB each. Decoded, a page takes several times as much."""
+
+PULL_SECONDS = 4 * 3600.0
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class BearerAuth(httpx.Auth):
@@ -54,7 +58,8 @@ class ProviderHttp:
     `auth` goes to `base_url`'s own scheme, host and port and nowhere else; an adapter that has fetched a new token
     assigns it. Each try passes through it again, so that a signature is fresh. One request is tried again on 408, 429,
     5xx (not 501), lost connections, silence and truncated bodies until `retry_seconds` are over, with exponential
-    backoff and jitter, and never before the provider's reset time. Redirects are not followed.
+    backoff and jitter, and never before the provider's reset time. Redirects are not followed. After `pull_seconds` no
+    request is begun or waited for any more, however slowly the provider goes on answering.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class ProviderHttp:
         ca_file: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         body_bytes: int = BODY_BYTES,
+        pull_seconds: float = PULL_SECONDS,
     ) -> None:
         self.auth = auth
         self._origin = origin(_parse(base_url))
@@ -77,6 +83,8 @@ class ProviderHttp:
         self._retry_seconds = retry_seconds
         self._requests_left = self._requests_per_pull = requests_per_pull
         self._body_bytes = body_bytes
+        self._pull_seconds = pull_seconds
+        self._pull_ends = self._clock.monotonic() + pull_seconds
         self._answered = False
         self._wait = wait_exponential_jitter(initial=1, max=60, jitter=1)
         self._client = httpx.AsyncClient(
@@ -135,19 +143,21 @@ class ProviderHttp:
             auth = self.auth or httpx.Auth()
         started = self._clock.monotonic()
 
+        until = min(started + self._retry_seconds, self._pull_ends)
+
         def too_late(state: RetryCallState) -> bool:
-            seconds = self._retry_seconds if self._answered else min(self._retry_seconds, FIRST_CONTACT_SECONDS)
-            return self._clock.monotonic() + state.upcoming_sleep > started + seconds
+            last = until if self._answered else min(until, started + FIRST_CONTACT_SECONDS)
+            return self._clock.monotonic() + state.upcoming_sleep > last
 
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
             retry=retry_if_exception_type(PassingError),
             wait=self._next_wait,
             stop=too_late,
-            retry_error_callback=_give_up,
+            retry_error_callback=self._give_up,
         )
         send = self._try_once
-        return await retrying(send, url, auth, may_shrink, form, started + self._retry_seconds)
+        return await retrying(send, url, auth, may_shrink, form, until)
 
     def _next_wait(self, state: RetryCallState) -> float:
         backoff = self._wait(state)
@@ -159,13 +169,7 @@ class ProviderHttp:
     ) -> httpx.Response:
         host = url.netloc.decode()
         async with self._limits.slot(host, until):
-            if self._requests_left == 0:
-                raise PullFailedError(
-                    "incomplete",
-                    f"this pull has made {self._requests_per_pull} requests to {url.host} and is still not at the end; "
-                    "raise the district's page size or ROLLCALL_REQUESTS_PER_PULL if the district really is that large",
-                )
-            self._requests_left -= 1
+            self._count_request(url.host)
             request = self._client.build_request("GET" if form is None else "POST", url, data=form)
             where = f"{request.method} {address(url)}"
             seconds = max(until - self._clock.monotonic(), 0.0)
@@ -187,6 +191,32 @@ class ProviderHttp:
                     self._limits.close(host, min(error.reset_in, self._retry_seconds))
                 raise
 
+    def _count_request(self, host: str) -> None:
+        if self._clock.monotonic() >= self._pull_ends:
+            raise PullFailedError(
+                "incomplete",
+                f"this pull of {host} has gone on for {self._pull_seconds:.0f} seconds and is still not at the end; "
+                "raise the district's page size or ROLLCALL_PULL_SECONDS if the provider really is that slow",
+            )
+        if self._requests_left == 0:
+            raise PullFailedError(
+                "incomplete",
+                f"this pull has made {self._requests_per_pull} requests to {host} and is still not at the end; "
+                "raise the district's page size or ROLLCALL_REQUESTS_PER_PULL if the district really is that large",
+            )
+        self._requests_left -= 1
+
+    def _give_up(self, state: RetryCallState) -> httpx.Response:
+        error = state.outcome.exception() if state.outcome else None
+        if not isinstance(error, PassingError):  # pragma: no cover - tenacity retries nothing else
+            raise TypeError("only a passing failure is tried again")
+        asked = f"; it asks for {error.reset_in:.0f} seconds of rest" if error.reset_in else ""
+        tries = "once" if state.attempt_number == 1 else f"{state.attempt_number} times"
+        advice = (
+            "sync the district again later" if self._answered else "check the district's url, or sync it again later"
+        )
+        raise PullFailedError(error.code, f"{error.text}{asked} (tried {tries}); {advice}") from error
+
     async def _accept(self, response: httpx.Response, where: str, may_shrink: bool) -> httpx.Response:
         if response.status_code not in (200, 204):
             raise refusal(response, self._clock.unix(), may_shrink=may_shrink)
@@ -203,21 +233,13 @@ class ProviderHttp:
         return httpx.Response(
             response.status_code,
             headers=[(name, value) for name, value in response.headers.multi_items() if name not in _ABOUT_THE_WIRE],
-            content=bytes(body),
+            content=bytes(body.removeprefix(BYTE_ORDER_MARK)),
             request=response.request,
         )
 
 
 _ABOUT_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-
-
-def _give_up(state: RetryCallState) -> httpx.Response:
-    error = state.outcome.exception() if state.outcome else None
-    if not isinstance(error, PassingError):  # pragma: no cover - tenacity retries nothing else
-        raise TypeError("only a passing failure is tried again")
-    asked = f"; it asks for {error.reset_in:.0f} seconds of rest" if error.reset_in else ""
-    tries = "once" if state.attempt_number == 1 else f"{state.attempt_number} times"
-    raise PullFailedError(error.code, f"{error.text}{asked} (tried {tries}); sync the district again later") from error
+_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 
 
 @contextmanager
@@ -230,7 +252,7 @@ def _translated(where: str, host: str) -> Iterator[None]:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 text = f"the certificate of {host} is not trusted ({cause.verify_message}); check the district's url, "
                 raise PullFailedError("misconfigured", text + "or give the server's CA with --ca-file") from error
-            if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
+            if isinstance(cause, socket.gaierror) and cause.errno in _NO_SUCH_NAME:
                 text = f"there is no server named {host}; check the district's url"
                 raise PullFailedError("misconfigured", text) from error
         if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
@@ -240,14 +262,28 @@ def _translated(where: str, host: str) -> Iterator[None]:
 
 def _trouble(error: httpx.RequestError) -> str:
     match error:
-        case httpx.ConnectTimeout() | httpx.ConnectError():
-            return "no connection to the server"
+        case httpx.ConnectTimeout():
+            return "the server does not answer"
+        case httpx.ConnectError():
+            return f"no connection to the server{_reason(error)}"
         case httpx.TimeoutException():
             return "the server was silent for too long"
         case httpx.DecodingError():
             return "its compressed answer cannot be unpacked"
         case _:
             return "the connection broke off in the middle"
+
+
+def _reason(error: httpx.ConnectError) -> str:
+    for cause in _causes(error):
+        match cause:
+            case ConnectionRefusedError():
+                return ", nothing listens there"
+            case socket.gaierror():
+                return ", its name cannot be looked up now"
+            case ssl.SSLError():
+                return ", it does not speak TLS as https does"
+    return ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -268,9 +304,12 @@ def _parse(url: str) -> httpx.URL:
 
 
 def _trust(ca_file: str) -> ssl.SSLContext:
+    """Trust the file's authorities besides the public ones, which a token endpoint elsewhere may need."""
+    context = httpx.create_ssl_context()
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        context.load_verify_locations(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:
         raise PullFailedError(
             "misconfigured", f"the CA file {ca_file} cannot be used ({type(error).__name__}); give a readable PEM file"
         ) from error
+    return context

@@ -49,6 +49,7 @@ async def open_source(
         request_seconds=settings.request_seconds,
         retry_seconds=settings.retry_seconds,
         requests_per_pull=settings.requests_per_pull,
+        pull_seconds=settings.pull_seconds,
         ca_file=district.ca_file,
         transport=transport,
     ) as http:
