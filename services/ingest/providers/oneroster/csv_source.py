@@ -95,16 +95,20 @@ class _Pull:
         yield from self._feed("academicSessions.csv", session_rows, take.add_sessions)
         if "courses.csv" in self._package.files:
             yield from self._feed("courses.csv", course_rows, take.add_courses)
-        roles = self._read("roles.csv", read_roles, required=True)
-        birth_dates = self._read("demographics.csv", read_birth_dates, required=False)
-        yield None
-        as_users = partial(user_rows, roles=roles, birth_dates=birth_dates)
-        yield from self._feed("users.csv", as_users, take.add_users)
+        yield from self._users()
         yield from self._feed("classes.csv", class_rows, take.add_classes)
         yield from self._feed("enrollments.csv", enrollment_rows, take.add_enrollments)
         if self._package.has_moved():
             raise _moved(self._package)
         yield from take.finish()
+
+    def _users(self) -> Iterator[Slice]:
+        """Read the users, with what stands in files of their own; that is let go of before the next file is read."""
+        roles = self._read("roles.csv", read_roles, required=True)
+        birth_dates = self._read("demographics.csv", read_birth_dates, required=False)
+        yield None
+        as_users = partial(user_rows, roles=roles, birth_dates=birth_dates)
+        yield from self._feed("users.csv", as_users, self._assembler.add_users)
 
     def _feed(
         self,

@@ -17,6 +17,7 @@ from services.ingest.providers.oneroster.values import Defects
 _CLASS_SHIFT = 34
 _STUDENT_BIT = 1 << 33
 _PERSON_MASK = (1 << 32) - 1
+_AT_ONCE = 1 << 18
 
 
 class Places:
@@ -54,12 +55,15 @@ class Places:
             yield sorted(primaries), sorted(others), sorted(students)
 
     def _sorted(self) -> npt.NDArray[np.int64]:
-        keys = np.array(self._keys, dtype=np.int64)
+        # Sorted where they are: millions of places are not copied while everything else is still in memory.
+        keys = np.frombuffer(self._keys, dtype=np.int64)
         keys.sort()
         # Of equal places the last one is kept: where one of them says primary, it is that one.
         is_last = np.ones(len(keys), dtype=bool)
-        is_last[:-1] = keys[1:] >> 1 != keys[:-1] >> 1
-        unique = keys[is_last]
-        if repeated := len(keys) - len(unique):
+        for start in range(0, len(keys) - 1, _AT_ONCE):
+            chunk = keys[start : start + _AT_ONCE + 1]
+            is_last[start : start + len(chunk) - 1] = chunk[1:] >> 1 != chunk[:-1] >> 1
+        if repeated := len(keys) - int(np.count_nonzero(is_last)):
             self._defects["place-twice"] += repeated
-        return unique
+            return keys[is_last]
+        return keys
