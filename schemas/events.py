@@ -156,6 +156,15 @@ class Approval(BaseModel):
     approved_at: datetime
 
 
+class EmptiedSchool(BaseModel):
+    """A school that had students and would have none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    school: str
+    students: Annotated[int, Field(ge=1, description="how many it had")]
+
+
 class ChangeSetStarted(Event):
     """The header: everything guard must know to route what follows in one pass (promise 4).
 
@@ -171,8 +180,17 @@ class ChangeSetStarted(Event):
     counts: dict[Kind, KindCounts]
     changes: Count
     chunks: Count
+    content: Digest | None = Field(
+        default=None, description="made from the district and every change: the same content, whatever the base version"
+    )
+    emptied_schools: tuple[EmptiedSchool, ...] = ()
+    renumbered: dict[RecordKind, Count] = Field(
+        default_factory=dict,
+        description="how many who leave agree with one who comes: people on email or number, classes on name and school",
+    )
     proofs: tuple[CollectionProof, ...] = ()
     defects: dict[str, Count] = Field(default_factory=dict)
+    held_by: Literal["policy", "pause", "operator"] | None = None
     reasons: tuple[Reason, ...] = ()
     approval: Approval | None = None
     started_at: datetime
@@ -313,7 +331,7 @@ class ActivationChanged(Event):
 class Notice(Event):
     """Something a district's contact and the operators must be told. Never names a child."""
 
-    code: Literal["held", "pause-ahead", "pause-over", "disconnected", "conflicts"]
+    code: Literal["held", "pause-ahead", "pause-begun", "pause-over", "disconnected", "conflicts"]
     subject_id: str = Field(description="what it is about (a change set, a pause): one notice each, however often sent")
     text: str
     noticed_at: datetime

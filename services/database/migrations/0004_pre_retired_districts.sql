@@ -1,0 +1,10 @@
+-- Roster versions of a district that was removed: registered again, it goes on counting, so that no version is ever
+-- told twice to those who follow roster.updates.
+
+CREATE TABLE retired_districts (
+    district text PRIMARY KEY,
+    roster_version bigint NOT NULL,
+    retired_at timestamptz NOT NULL DEFAULT now()
+);
+
+GRANT SELECT, INSERT, UPDATE ON retired_districts TO rollcall_operator;
