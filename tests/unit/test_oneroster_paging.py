@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.ingest.providers.oneroster import paging
 from services.ingest.providers.oneroster.distinct_ids import DistinctIds
 from services.ingest.providers.oneroster.paging import CollectionReading, ListShiftedError
 from services.ingest.source import PullFailedError
@@ -46,8 +47,8 @@ def read(server: Server, limit: int = 1000) -> list[str]:
     while reading.end is None:
         assert server.answers < MOST_PAGES, "the reading has no end"
         ids, total = server.answer(reading.limit, reading.offset)
-        reading.accept([sourced_id.encode() for sourced_id in ids], ids, total)
-        received += ids
+        if reading.accept([sourced_id.encode() for sourced_id in ids], ids, total):
+            received += ids
     proof = reading.proof()
     assert proof.rows == len(received)
     assert proof.distinct == len(set(received))
@@ -61,7 +62,7 @@ def ids(count: int) -> list[str]:
 def test_a_silently_clamped_limit_loses_nothing_with_a_total() -> None:
     server = Server(ids(25), total=lambda there: there, clamp=10)
     assert read(server) == ids(25)
-    assert server.answers == 3
+    assert server.answers == 4, "a total alone may count less than there is; only nothing beyond it proves the end"
 
 
 def test_a_silently_clamped_limit_loses_nothing_without_a_total() -> None:
@@ -79,6 +80,26 @@ def test_an_empty_page_before_the_total_fails_the_pull() -> None:
 def test_more_records_than_the_total_fail_the_pull() -> None:
     with pytest.raises(PullFailedError, match="more than the 15 records") as failed:
         read(Server(ids(25), total=lambda _: 15, clamp=10))
+    assert failed.value.code == "incomplete"
+
+
+@pytest.mark.parametrize("total", [10, 20, 25])
+def test_a_total_that_is_too_small_fails_the_pull_even_where_it_ends_with_a_page(total: int) -> None:
+    with pytest.raises(PullFailedError, match=f"more than the {total} records") as failed:
+        read(Server(ids(30), total=lambda _: total, clamp=5))
+    assert failed.value.code == "incomplete"
+
+
+def test_a_server_that_repeats_its_list_beyond_the_total_is_read_once() -> None:
+    assert read(Server(ids(25), total=lambda there: there, ignores_offset=True)) == ids(25)
+
+
+def test_a_list_that_goes_on_after_more_rows_than_any_district_has_fails_the_pull(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(paging, "MOST_ROWS_OF_OTHERS", 1000)
+    with pytest.raises(PullFailedError, match="goes on after 1,000 rows") as failed:
+        read(Server(ids(5000)), limit=100)
     assert failed.value.code == "incomplete"
 
 
@@ -147,7 +168,7 @@ def test_the_digest_is_of_the_rows_and_not_of_the_pages() -> None:
     count=st.integers(0, 60),
     limit=st.integers(1, 25),
     clamp=st.integers(1, 25),
-    too_many=st.sampled_from([0, 0, 0, 1, 4]),
+    too_many=st.sampled_from([0, 0, 0, 1, 4, -1, -5, -20]),
     says_total=st.booleans(),
     seed=st.none() | st.integers(0, 3),
     ignores_offset=st.booleans(),
@@ -164,10 +185,10 @@ def test_whatever_a_server_does_a_collection_is_read_whole_or_not_at_all(
     ignores_offset: bool,
     gone_after: int | None,
 ) -> None:
-    # Two things no reader can see: a total that is too small, and without a total a record that goes away under way.
+    # What no reader can see: a record that goes away under way where there is no total.
     server = Server(
         ids(count),
-        total=lambda there: there + too_many if says_total else None,
+        total=lambda there: max(there + too_many, 0) if says_total else None,
         clamp=clamp,
         shuffle=None if seed is None else random.Random(seed),
         ignores_offset=ignores_offset,

@@ -1,7 +1,8 @@
 """When a OneRoster collection has been read whole: offset paging as providers really do it (oneroster.md section 5).
 
 Pure: it says what to ask next, and judges each answer. Totals may be missing, limits clamped without a word, the sort
-ignored; a short page proves nothing. What proves a collection whole is that every id came, each on one page only.
+ignored; a short page proves nothing, and nor does a total alone, which may count one page, or what a filter left. What
+proves a collection whole is that every id came, each on one page only, and that nothing comes after the last one.
 """
 
 import hashlib
@@ -10,6 +11,11 @@ from collections.abc import Sequence
 from schemas.events import CollectionProof
 from services.ingest.providers.oneroster.distinct_ids import DistinctIds
 from services.ingest.source import PullFailedError
+
+
+MOST_ROWS = {"enrollments": 30_000_000}
+MOST_ROWS_OF_OTHERS = 3_000_000
+"""More rows than any district has: a list that goes on after so many has no end, and would fill the memory."""
 
 
 class ListShiftedError(Exception):
@@ -27,7 +33,8 @@ class ListShiftedError(Exception):
 class CollectionReading:
     """One collection, page by page, until `end` says why it is whole.
 
-    Ask for `limit` rows from `offset`, hand the answer to `accept`, repeat. `offset` moves by rows received.
+    Ask for `limit` rows from `offset`, hand the answer to `accept`, repeat. `offset` moves by rows received. Once
+    `total_is_reached`, what is asked for beyond it may also be refused: hand that over as no rows.
     """
 
     def __init__(self, collection: str, limit: int) -> None:
@@ -35,6 +42,7 @@ class CollectionReading:
         self.limit = limit
         self.offset = 0
         self.end: str | None = None
+        self.total_is_reached = False
         self._total: int | None = None
         self._pages = 0
         self._most_rows = 0
@@ -48,9 +56,10 @@ class CollectionReading:
         self.limit //= 2
         return True
 
-    def accept(self, rows: Sequence[memoryview | bytes], ids: Sequence[str], total: int | None) -> None:
+    def accept(self, rows: Sequence[memoryview | bytes], ids: Sequence[str], total: int | None) -> bool:
         """Take one answer: the rows' raw bytes, their sourcedIds, and the total where the provider says one.
 
+        Gives False where the rows are no further part of the collection: a server may repeat itself beyond its end.
         Raises PullFailedError 'incomplete' where the collection cannot be whole, ListShiftedError where reading again
         may help: the total changed, or an id of an earlier page came again, which in a list that shifts hides another.
         """
@@ -58,24 +67,39 @@ class CollectionReading:
         self._check_total(total)
         if not ids:
             self._check_the_end()
-            self.end = "empty page"
-            return
+            self.end = "total reached" if self.total_is_reached else "empty page"
+            return False
+        new = self._distinct.add(ids)
+        if new == 0 and self.total_is_reached:
+            self.end = "total reached"
+            return False
+        self._check_rows(ids, new)
         for row in rows:
             self._digest.update(row)
+        self.offset += len(ids)
+        self.total_is_reached = len(self._distinct) == self.offset == self._total
+        return True
+
+    def _check_rows(self, ids: Sequence[str], new: int) -> None:
         self._most_rows = max(self._most_rows, len(ids))
-        new = self._distinct.add(ids)
+        if self._total is not None and len(self._distinct) > self._total:
+            raise self._incomplete(f"gives more than the {self._total} records that its X-Total-Count says there are")
         if new == 0 and self._total is None:
             raise self._incomplete(
                 f"gives rows from {self.offset} on that all came before, and no end: it repeats its pages"
             )
         if new < len(set(ids)):
             raise self._shifted("a record came on two pages, so another one may be missing")
-        self.offset += len(ids)
-        if self._total is not None:
-            if len(self._distinct) > self._total:
-                raise self._incomplete(f"gives more than the {self._total} records that it says there are")
-            if len(self._distinct) == self.offset == self._total:
-                self.end = "total reached"
+        most = MOST_ROWS.get(self.collection, MOST_ROWS_OF_OTHERS)
+        if self.offset > most:
+            raise self._incomplete(f"still goes on after {most:,} rows, more than a district has: it has no end")
+
+    def refused_in_the_middle(self) -> PullFailedError:
+        """Give the error for a 404 after some rows had come: no end, since nobody says how many there are."""
+        return self._incomplete(
+            f"answers 404 from row {self.offset} on, and does not say how many rows there are, so nobody can tell "
+            "whether that is its end"
+        )
 
     def _check_total(self, total: int | None) -> None:
         if total is None or total == self._total:
@@ -91,7 +115,9 @@ class CollectionReading:
 
     def _incomplete(self, text: str) -> PullFailedError:
         return PullFailedError(
-            "incomplete", f"the provider's list of {self.collection} {text}; nothing is changed, sync again later"
+            "incomplete",
+            f"the provider's list of {self.collection} {text}; nothing is changed. Sync the district again later, and "
+            "ask the provider where it happens again",
         )
 
     def _shifted(self, text: str) -> ListShiftedError:

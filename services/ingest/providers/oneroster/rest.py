@@ -1,12 +1,14 @@
 """Reads a district's roster from a OneRoster 1.1 or 1.2 server, collection by collection, each proved whole."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import date, timedelta
 
 import httpx
 import structlog
 
+from services.ingest.defects import DefectCode
 from services.ingest.providers.answers import PageTooHeavyError, TooManyRecordsError, UnauthorizedError, address
 from services.ingest.providers.http import ProviderHttp
 from services.ingest.providers.oneroster.assembler import OneRosterAssembler
@@ -33,6 +35,8 @@ READINGS = 3
 
 STALE_AFTER = timedelta(days=14)
 """How old the newest change of a whole roster may be before that is reported: a blackout, or a stuck import."""
+
+_MANY_DIGITS = 16
 
 log = structlog.get_logger()
 
@@ -113,7 +117,7 @@ class _Server:
         try:
             return await self._http.get(url, params, may_shrink=limit > 1)
         except PullFailedError as error:
-            if error.code != "not-found":
+            if error.code != "not-found" or ("offset", "0") not in params:
                 raise
             raise PullFailedError(
                 "not-found",
@@ -167,10 +171,12 @@ class _Pull:
         if response.status_code == httpx.codes.NO_CONTENT:
             reading.accept((), (), total)
             return
-        page = collection.decode(response.content, f"GET {address(response.request.url)}", self._report.defects)
-        reading.accept(page.raw_rows, page.ids, total)
-        take(page.rows)
-        self._newest = max(self._newest, page.newest)
+        defects: Counter[DefectCode] = Counter()
+        page = collection.decode(response.content, f"GET {address(response.request.url)}", defects)
+        if reading.accept(page.raw_rows, page.ids, total):
+            self._report.defects.update(defects)
+            take(page.rows)
+            self._newest = max(self._newest, page.newest)
 
     async def _page(self, collection: Collection[AnyWire, Row], reading: CollectionReading) -> httpx.Response | None:
         """Ask for the next page, for half of it where it is too heavy. None: this server has no such collection."""
@@ -183,6 +189,10 @@ class _Pull:
             except PullFailedError as error:
                 if error.code == "not-found" and not collection.required and reading.offset == 0:
                     return None
+                if reading.total_is_reached and error.code in {"not-found", "misconfigured"}:
+                    return httpx.Response(httpx.codes.NO_CONTENT)
+                if error.code == "not-found" and reading.offset > 0:
+                    raise reading.refused_in_the_middle() from error
                 raise
 
     def _check_headers(self, response: httpx.Response) -> None:
@@ -203,4 +213,4 @@ class _Pull:
 
 def _total(response: httpx.Response) -> int | None:
     total = response.headers.get("x-total-count", "").strip()
-    return int(total) if total.isascii() and total.isdigit() else None
+    return int(total) if total.isascii() and total.isdigit() and len(total) < _MANY_DIGITS else None
