@@ -285,8 +285,8 @@ def _kept_people(unreliable: Iterable[Unreliable]) -> tuple[list[str], list[str]
 
 
 def _text(value: str | None) -> str:
-    """Give the text without spaces around it; PostgreSQL cannot store U+0000."""
-    return value.replace("\x00", "").strip() if value else ""
+    """Give the text without spaces around it, "" for none."""
+    return value.strip() if value else ""
 
 
 def _full_name(given: str, family: str) -> str:
