@@ -12,21 +12,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol
 
-import psycopg
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
-from kafka.errors import CommitFailedError, KafkaError
+from kafka.errors import CommitFailedError
 from kafka.structs import OffsetAndMetadata
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from schemas.topics import Topic
-from services.messages import Message, PublishError
+from services.messages import Message
 from services.offsets import PartitionOffsets
+from services.sessions import keep_running
 
 log = structlog.get_logger()
-
-TRANSIENT = (psycopg.OperationalError, psycopg.InterfaceError, KafkaError, PublishError)
-"""What may pass by itself. The worker lets go of everything, waits, and starts again from what was committed."""
 
 BACKLOG_BYTES = 32 * 1024 * 1024
 """How much may wait in one partition's lanes before the partition is paused."""
@@ -39,7 +35,7 @@ class Lane(Protocol):
         """Work through messages in order; give the last offset up to which all effects are durable, or None."""
 
     def close(self) -> None:
-        """Let go of what the lane holds; it may be called from another thread, and more than once."""
+        """Let go of what the lane holds; never while `take` runs, but perhaps from another thread."""
 
 
 class _Line:
@@ -48,7 +44,27 @@ class _Line:
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         self.waiting: deque[Message] = deque()
+        self.waiting_bytes = 0
         self.running: Future[int | None] | None = None
+
+    def receive(self, message: Message) -> None:
+        self.waiting.append(message)
+        self.waiting_bytes += len(message.value or b"")
+
+    def batch(self) -> list[Message]:
+        """Give all that waits, which then waits no more."""
+        batch = list(self.waiting)
+        self.waiting.clear()
+        self.waiting_bytes = 0
+        return batch
+
+    def close(self) -> None:
+        """Close the lane: now, or once what it is doing has ended, whose result nobody wants any more."""
+        self.waiting.clear()
+        if self.running is None:
+            self.lane.close()
+        else:
+            self.running.add_done_callback(lambda _: self.lane.close())
 
 
 class Worker:
@@ -81,26 +97,8 @@ class Worker:
         self.stop = stop
 
     def run(self) -> None:
-        """Work until `stop` is set. Trouble that may pass is waited out; after ten tries in a row it is raised."""
-
-        def wait(seconds: float) -> None:
-            self.stop.wait(seconds)
-
-        def told(state: RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome else None
-            log.warning("session-lost", error=type(error).__name__, attempt=state.attempt_number)
-
-        while not self.stop.is_set():
-            for attempt in Retrying(
-                retry=retry_if_exception_type(TRANSIENT),
-                wait=wait_exponential_jitter(initial=0.5, max=30),
-                stop=stop_after_attempt(10),
-                sleep=wait,
-                before_sleep=told,
-                reraise=True,
-            ):
-                with attempt:
-                    _Session(self).run()
+        """Work until `stop` is set. Trouble that may pass is waited out as `keep_running` promises."""
+        keep_running(lambda progress: _Session(self, progress).run(), self.stop)
 
     def _consumer(self) -> KafkaConsumer:
         return KafkaConsumer(
@@ -123,8 +121,11 @@ class Worker:
 class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
     """One membership in the consumer group, from joining to leaving."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, progress: threading.Event) -> None:
         self._worker = worker
+        self._topic = worker._prefix + worker._topic.name
+        self._progress = progress
+        self._may_lead_unknowingly = worker._instance is not None
         self._lines: dict[tuple[int, str], _Line] = {}
         self._offsets: dict[int, PartitionOffsets] = {}
         self._committed: dict[int, int] = {}
@@ -134,7 +135,8 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer = worker._consumer()
         self._pool = ThreadPoolExecutor(worker._lanes_at_once, thread_name_prefix=worker.name)
         try:
-            self._consumer.subscribe([worker._prefix + worker._topic.name], listener=self)
+            self._await_topic()
+            self._consumer.subscribe([self._topic], listener=self)
             while not worker.stop.is_set():
                 self._receive(self._consumer.poll(timeout_ms=50 if self._busy() else 500))
                 self._turn()
@@ -142,21 +144,41 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
             for line in self._lines.values():
-                line.lane.close()
+                line.close()
+            self._lines.clear()
             self._consumer.close(autocommit=False)
 
+    def _await_topic(self) -> None:
+        """Join only once the topic is there: who leads a group without knowing its partitions assigns nothing."""
+        told = False
+        while not self._worker.stop.is_set() and not self._consumer.partitions_for_topic(self._topic):
+            if not told:
+                log.warning("topic-missing", topic=self._topic)
+                told = True
+            self._worker.stop.wait(0.5)
+
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Drop the state of partitions that are no longer ours; their next owner starts from what is committed."""
-        self._commit()
+        """Drop the state of partitions that are no longer ours; their next owner starts from what is committed.
+
+        What became durable since the last turn comes again: no commit can be awaited here, on the client's own thread.
+        """
         for partition in {tp.partition for tp in revoked}:
             self._offsets.pop(partition, None)
             self._committed.pop(partition, None)
             for key in [key for key in self._lines if key[0] == partition]:
-                self._lines.pop(key).lane.close()
+                self._lines.pop(key).close()
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Begin where the group has committed; lanes open as their messages come."""
+        """Begin where the group has committed; lanes open as their messages come.
+
+        A static member that comes back gets the assignment it had, be it made before the topic existed. If it led the
+        group it leads it still, but the broker hides that from clients of kafka-python's age (JoinGroup before v9,
+        KIP-814), so that nobody would ever assign anew. Joining once more tells a leader, and disturbs nobody else.
+        """
         log.info("assigned", partitions=sorted(tp.partition for tp in assigned))
+        if self._may_lead_unknowingly:
+            self._may_lead_unknowingly = False
+            self._consumer._coordinator.request_rejoin()
 
     def _receive(self, polled: dict[TopicPartition, list[Any]]) -> None:
         for tp, records in polled.items():
@@ -169,7 +191,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
                 line = self._lines.get((tp.partition, name))
                 if line is None:
                     line = self._lines[tp.partition, name] = _Line(self._worker._open_lane(name))
-                line.waiting.append(message)
+                line.receive(message)
                 offsets.received(name, record.offset)
 
     def _turn(self) -> None:
@@ -181,9 +203,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
                 if upto is not None:
                     self._offsets[partition].durable(name, upto)
             if line.running is None and line.waiting:
-                batch = list(line.waiting)
-                line.waiting.clear()
-                line.running = self._pool.submit(line.lane.take, batch)
+                line.running = self._pool.submit(line.lane.take, line.batch())
         self._commit()
         self._hold_back()
 
@@ -195,18 +215,16 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
         }
         if not due:
             return
-        topic = self._worker._prefix + self._worker._topic.name
-        with suppress(
-            CommitFailedError
-        ):  # the group has moved on: the next owner redelivers, and effects are idempotent
-            self._consumer.commit({TopicPartition(topic, p): OffsetAndMetadata(o, "", -1) for p, o in due.items()})
+        offsets = {TopicPartition(self._topic, p): OffsetAndMetadata(offset, "", -1) for p, offset in due.items()}
+        with suppress(CommitFailedError):  # the group has moved on: the next owner gets it again, to the same effect
+            self._consumer.commit(offsets)
             self._committed.update(due)
+            self._progress.set()
 
     def _hold_back(self) -> None:
         backlog: dict[int, int] = {}
         for (partition, _), line in self._lines.items():
-            size = sum(len(message.value or b"") for message in line.waiting)
-            backlog[partition] = backlog.get(partition, 0) + size
+            backlog[partition] = backlog.get(partition, 0) + line.waiting_bytes
         paused = {tp.partition: tp for tp in self._consumer.paused()}
         for tp in self._consumer.assignment():
             full = backlog.get(tp.partition, 0) > BACKLOG_BYTES

@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 import structlog
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from schemas.cloudevents import CONTENT_TYPE, Headers
 from schemas.topics import TOPICS
@@ -17,8 +16,8 @@ from services.database.connect import connect, listen
 from services.database.queries import Queries
 from services.installation import find_installation
 from services.messages import Publisher
+from services.sessions import keep_running
 from services.settings import Settings
-from services.worker import TRANSIENT
 
 log = structlog.get_logger()
 
@@ -30,35 +29,29 @@ _TOPICS = {topic.name: topic for topic in TOPICS}
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Publish until `stop` is set. A second relay waits until the first is gone. Raises what cannot be waited out."""
-
-    def wait(seconds: float) -> None:
-        stop.wait(seconds)
-
     installation = find_installation(settings)
-    while not stop.is_set():
-        for attempt in Retrying(
-            retry=retry_if_exception_type(TRANSIENT),
-            wait=wait_exponential_jitter(initial=0.5, max=30),
-            stop=stop_after_attempt(10),
-            sleep=wait,
-            reraise=True,
-        ):
-            with attempt:
-                publisher = Publisher(installation.kafka, settings.topic_prefix, "rollcall-relay")
-                try:
-                    with connect(installation.database, "rollcall_relay") as connection:
-                        _relay(connection, publisher, stop)
-                finally:
-                    publisher.close()
+
+    def session(progress: threading.Event) -> None:
+        publisher = Publisher(installation.kafka, settings.topic_prefix, "rollcall-relay")
+        try:
+            with connect(installation.database, "rollcall_relay") as connection:
+                _relay(connection, publisher, stop, progress)
+        finally:
+            publisher.close()
+
+    keep_running(session, stop)
 
 
-def _relay(connection: psycopg.Connection[Any], publisher: Publisher, stop: threading.Event) -> None:
+def _relay(
+    connection: psycopg.Connection[Any], publisher: Publisher, stop: threading.Event, progress: threading.Event
+) -> None:
     listen(connection, "outbox")
     while not stop.is_set() and not _alone(connection):
         stop.wait(1.0)
     while not stop.is_set():
         while (published := publish_batch(connection, publisher)) and not stop.is_set():
             log.debug("published", messages=published)
+            progress.set()
         for _ in connection.notifies(timeout=1.0, stop_after=1):
             break
 
