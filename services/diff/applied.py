@@ -74,6 +74,15 @@ class AppliedRoster:
             places[class_].append((place[0], place[1], place[2]))
         return {id_: with_places(class_, places[id_]) for id_, class_ in classes.items()}
 
+    def students_of_schools(self) -> dict[str, int]:
+        """Give how many students each school has, by the school's id."""
+        return dict(
+            self._connection.execute(
+                "SELECT school, count(*) FROM students, unnest(schools) AS school WHERE district = %s GROUP BY school",
+                (self._district,),
+            ).fetchall()
+        )
+
     def kept_classes_of(self, classes: Sequence[str], people: Sequence[str]) -> list[str]:
         """Give those of these classes in which any of these people has a place, in order."""
         rows = self._connection.execute(

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from schemas.events import KindCounts, Operation
-from schemas.records import RECORD_KINDS, Class, Kind, RecordKind, digest_of, encode_record
+from schemas.events import EmptiedSchool, KindCounts, Operation
+from schemas.records import RECORD_KINDS, RECORD_TYPES, Class, Kind, RecordKind, digest_of, encode_record
 from services.diff.applied import AppliedRoster
 from services.diff.change_set_id import ChangeSetId
 from services.diff.comparison import KindComparison, PageEntry, PageView, PlaceCounts
+from services.diff.meaning import Meaning
 from services.diff.spool import Spool
 
 CHUNK_BYTES = 1024 * 1024
@@ -40,10 +41,14 @@ class ChangeSet:
     base_version: int
     counts: dict[Kind, KindCounts]
     changes: int
+    content: str
+    emptied_schools: tuple[EmptiedSchool, ...]
+    renumbered: dict[RecordKind, int]
     chunks: Spool
 
 
 _page = msgspec.json.Decoder(PageView)
+_records = {kind: msgspec.json.Decoder(record_type) for kind, record_type in RECORD_TYPES.items()}
 _class = msgspec.json.Decoder(Class)
 _encode = msgspec.json.Encoder().encode
 
@@ -77,8 +82,9 @@ class _Chunks:
 class _Comparer:
     """Goes through a snapshot kind by kind."""
 
-    def __init__(self, applied: AppliedRoster, chunks: _Chunks, batch: int) -> None:
+    def __init__(self, applied: AppliedRoster, chunks: _Chunks, batch: int, meaning: Meaning | None) -> None:
         self._applied = applied
+        self._meaning = meaning
         self._chunks = chunks
         self._batch = batch
         self._places = PlaceCounts()
@@ -164,6 +170,8 @@ class _Comparer:
         before = self._applied.records(kind, [change.id for change in changes if change.op != "created"])
         for change in changes:
             was = before.get(change.id)
+            if self._meaning is not None:
+                self._meaning.look_at(kind, was, _records[kind].decode(change.record) if change.record else None)
             if kind == "classes":
                 will = _class.decode(change.record) if change.record is not None else None
                 self._places.count(was if isinstance(was, Class) else None, will)
@@ -181,7 +189,9 @@ def work_out(district: str, applied: AppliedRoster, pages: dict[RecordKind, Spoo
     baseline = applied.totals()
     id_ = ChangeSetId(district, baseline.roster_version)
     chunks = _Chunks(id_, chunk_records)
-    comparer = _Comparer(applied, chunks, batch=chunk_records)
+    # A first load means nothing beside itself, and is the largest of all: nothing is looked at twice there.
+    meaning = Meaning(applied.students_of_schools()) if any(baseline.totals.values()) else None
+    comparer = _Comparer(applied, chunks, chunk_records, meaning)
     try:
         counts: dict[Kind, KindCounts] = {kind: comparer.compare(kind, pages[kind]) for kind in RECORD_KINDS}
         counts["places"] = comparer.places(baseline.totals["places"])
@@ -189,4 +199,13 @@ def work_out(district: str, applied: AppliedRoster, pages: dict[RecordKind, Spoo
     except BaseException:
         chunks.spool.close()
         raise
-    return ChangeSet(id_.id(), baseline.roster_version, counts, chunks.total, chunks.spool)
+    return ChangeSet(
+        id=id_.id(),
+        base_version=baseline.roster_version,
+        counts=counts,
+        changes=chunks.total,
+        content=id_.content(),
+        emptied_schools=meaning.emptied_schools() if meaning else (),
+        renumbered=meaning.renumbered() if meaning else {},
+        chunks=chunks.spool,
+    )

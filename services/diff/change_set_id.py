@@ -9,7 +9,8 @@ class ChangeSetId:
     """Gathers changes in any order. Two sets agree exactly when district, base version and all changes agree."""
 
     def __init__(self, district: str, base_version: int) -> None:
-        self._head = f"{district}\x1f{base_version}"
+        self._district = district
+        self._base_version = base_version
         self._sum = 0
 
     def add(self, op: str, kind: str, id_: str, before_digest: str | None, digest: str | None) -> None:
@@ -20,4 +21,12 @@ class ChangeSetId:
 
     def id(self) -> str:
         """Give the id: 32 lower-case hexadecimal digits."""
-        return hashlib.blake2b(f"{self._head}\x1f{self._sum:x}".encode(), digest_size=16).hexdigest()
+        return self._hash(f"{self._district}\x1f{self._base_version}\x1f{self._sum:x}")
+
+    def content(self) -> str:
+        """Give the id of the changes alone, whatever roster version they were computed against."""
+        return self._hash(f"{self._district}\x1f{self._sum:x}")
+
+    @staticmethod
+    def _hash(text: str) -> str:
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,6 +1,7 @@
 """Diff: a snapshot that is whole becomes a change set against what is applied; any other changes nothing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,6 +85,16 @@ def test_only_what_differs_from_what_is_applied_is_in_the_change_set_with_what_i
     }
     assert header.counts["places"].removed == 1
     assert header.counts["students"].existing == 250
+    assert (header.emptied_schools, header.renumbered) == ((), {})
+
+
+def test_the_header_tells_of_emptied_schools_and_renumbered_people(diffing: Pipeline) -> None:
+    _apply_everything(diffing)
+    renumbered = [replace(student, id=f"new-{student.id}", schools=()) for student in STUDENTS]
+    diffing.publish_snapshot("springfield", {**ROSTER, "students": renumbered, "classes": []})
+    header = _change_sets(diffing, 1)[0]
+    assert [(one.school, one.students) for one in header.emptied_schools] == [("s1", 250)]
+    assert header.renumbered == {"students": 250}
 
 
 def test_a_snapshot_that_lacks_a_page_changes_nothing_and_is_reported(diffing: Pipeline) -> None:

@@ -3,10 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.records import Class
+from schemas.records import Class, Student
 from services.apply.state_digest import StateDigest
 from services.diff.change_set_id import ChangeSetId
 from services.diff.comparison import KindComparison, PlaceCounts
+from services.diff.meaning import Meaning
 
 ids = st.text(min_size=1, max_size=6)
 digests = st.binary(min_size=16, max_size=16)
@@ -86,6 +87,49 @@ def test_a_change_sets_id_depends_on_every_change_the_version_and_the_district(
 
     others = {made("a", 2, changes), made("b", 1, changes), made("a", 1, changes[1:])}
     assert made("a", 1, changes) not in others
+
+
+def _student(id_: str, school: str, email: str | None = None, number: str | None = None) -> Student:
+    return Student(id_, email, "Sam", "Lee", "Sam Lee", (school,), number)
+
+
+def test_a_school_that_loses_all_its_students_is_seen_whether_they_leave_or_move() -> None:
+    meaning = Meaning({"lincoln": 2, "adams": 5})
+    meaning.look_at("students", _student("p1", "lincoln"), None)
+    meaning.look_at("students", _student("p2", "lincoln"), _student("p2", "adams"))
+    assert [(one.school, one.students) for one in meaning.emptied_schools()] == [("lincoln", 2)]
+
+
+def test_a_school_whose_students_are_replaced_is_not_emptied() -> None:
+    meaning = Meaning({"lincoln": 1})
+    meaning.look_at("students", _student("p1", "lincoln"), None)
+    meaning.look_at("students", None, _student("p2", "lincoln"))
+    assert meaning.emptied_schools() == ()
+
+
+@given(people=st.lists(st.integers(0, 40), unique=True, max_size=20), data=st.data())
+def test_those_who_leave_and_come_with_the_same_email_or_number_are_renumbered(
+    people: list[int], data: st.DataObject
+) -> None:
+    changes: list[tuple[Student | None, Student | None]] = []
+    for person in people:
+        email, number = (f"P{person}@x.example", None) if person % 2 else (None, str(person))
+        changes.append((_student(f"old-{person}", "s", email, number), None))
+        changes.append((None, _student(f"new-{person}", "s", email and email.lower(), number)))
+    changes.append((_student("left", "s", "left@x.example"), None))
+    changes.append((None, _student("came", "s")))
+    meaning = Meaning({})
+    for before, after in data.draw(st.permutations(changes)):
+        meaning.look_at("students", before, after)
+    assert meaning.renumbered() == ({"students": len(people)} if people else {})
+
+
+def test_the_content_of_a_change_set_does_not_depend_on_the_base_version() -> None:
+    first, second = ChangeSetId("a", 1), ChangeSetId("a", 2)
+    for id_ in (first, second):
+        id_.add("removed", "students", "p1", "0" * 32, None)
+    assert first.content() == second.content()
+    assert first.id() != second.id()
 
 
 def _class(teachers: list[str], students: list[str]) -> Class:
