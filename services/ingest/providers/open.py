@@ -43,6 +43,7 @@ async def open_source(
     if district.provider == "oneroster-csv":
         yield CsvSource(district, settings.page_records)
         return
+    _check_address(district)
     async with ProviderHttp(
         district.url,
         limits=limits,
@@ -59,6 +60,23 @@ async def open_source(
             )
         else:
             yield _oneroster(district, http, settings.page_records)
+
+
+def _check_address(district: District) -> None:
+    """Refuse an address that no path can be put behind, and one that holds a password for everybody to read."""
+    address = f"{district.url}/{district.api_path or ''}"
+    if "?" in address or "#" in address:
+        raise PullFailedError(
+            "misconfigured",
+            f"the url or API path of district {district.district} has a query (?) or fragment (#), behind which no "
+            "path can go; leave it out with `rollcall district update`",
+        )
+    if "@" in district.url:
+        raise PullFailedError(
+            "misconfigured",
+            f"the url of district {district.district} has a user or password in it; leave them out with `rollcall "
+            "district update --url`, and put credentials into the credentials file",
+        )
 
 
 def _oneroster(district: District, http: ProviderHttp, page_records: int) -> RosterSource:

@@ -12,7 +12,6 @@ from schemas.events import CollectionProof
 from services.ingest.providers.oneroster.distinct_ids import DistinctIds
 from services.ingest.source import PullFailedError
 
-
 MOST_ROWS = {"enrollments": 30_000_000}
 MOST_ROWS_OF_OTHERS = 3_000_000
 """More rows than any district has: a list that goes on after so many has no end, and would fill the memory."""
