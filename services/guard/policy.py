@@ -4,12 +4,16 @@ A judgement follows from the header of a change set, the limits and whether the 
 nothing else: whole numbers only, each kind on its own, every reason named.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal, TypeAlias
 
 from schemas.events import ChangeSetStarted, KindCounts, Reason
 from schemas.records import KINDS, Kind
+from services.guard.calendar import Pause
+
+HeldBy: TypeAlias = Literal["policy", "pause", "operator"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,57 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedChange:
+    """A limit that an operator has raised between two days, both included, in the district's time zone."""
+
+    percent: int
+    first_day: date
+    last_day: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KindLimit:
+    """The limit of one kind as it is today; `expected` is the expected change that raised it, if one did."""
+
+    percent: int
+    floor: int = 0
+    expected: ExpectedChange | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.percent <= 100:
+            raise ValueError(f"a limit is a whole number of percent from 0 to 100, not {self.percent}")
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """What was applied in the last seven days: each kind's total at their start, and how many were removed since."""
+
+    existing_at_start: Mapping[Kind, int] = field(default_factory=dict)
+    removed: Mapping[Kind, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LookFirst:
+    """An operator wants to see the district's next change set, whatever it is."""
+
+    asked_by: str
+    reason: str
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a judgement depends on beside the header. A kind without a limit here is not limited."""
+
+    limits: Mapping[Kind, KindLimit]
+    week: Week = Week()
+    pause: Pause | None = None
+    look_first: LookFirst | None = None
+    setting_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Pass:
     """The change set may be applied as it is."""
 
@@ -36,25 +91,32 @@ class Hold:
     """A person must look first; there is at least one reason."""
 
     reasons: tuple[Reason, ...]
+    held_by: HeldBy = "policy"
 
 
 Judgement: TypeAlias = Pass | Hold
 
 
-def judge(header: ChangeSetStarted, limits: Limits, *, setting_up: bool) -> Judgement:
+def judge(
+    header: ChangeSetStarted, circumstances: Circumstances | Limits, *, setting_up: bool | None = None
+) -> Judgement:
     """Judge a change set by its header (DESIGN, "The rules of the house").
 
     A kind of which changed × 100 > limit × existing is too large, so that exactly the limit passes. Where nothing
     exists any change is over the limit, except in the first load of a district that is being set up, which passes
     whole. A kind that had records and would have none is a reason of its own.
     """
-    if setting_up and header.base_version == 0:
+    if isinstance(circumstances, Limits):
+        circumstances = Circumstances(
+            {kind: KindLimit(circumstances.percent) for kind in KINDS}, setting_up=bool(setting_up)
+        )
+    if circumstances.setting_up and header.base_version == 0:
         return Pass()
     reasons = tuple(
         reason
         for kind in KINDS
         if (counts := header.counts.get(kind)) is not None
-        for reason in _reasons(kind, counts, limits.percent)
+        for reason in _reasons(kind, counts, circumstances.limits[kind].percent)
     )
     return Hold(reasons) if reasons else Pass()
 

@@ -1,0 +1,1 @@
+-- What a district's change sets are judged by, beside their headers.
