@@ -4,9 +4,17 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
+from schemas.cloudevents import event_id
+from schemas.events import RosterSynced
+from schemas.records import KINDS
+from schemas.topics import UPDATES
+from services.clock import now
 from services.database.queries import Queries
 from services.districts import District
+from services.outbox import INSERT as OUTBOX_INSERT
+from services.outbox import outbox_row
 
 QUERIES = Queries("services", "districts.sql")
 
@@ -40,5 +48,51 @@ def put_district(connection: psycopg.Connection[Any], registered: District) -> N
 
 
 def remove_district(connection: psycopg.Connection[Any], district_id: str) -> bool:
-    """Remove a district and all that was rostered for it; give False where none is registered under the id."""
-    return connection.execute(QUERIES["remove"], {"district": district_id}).rowcount == 1
+    """Remove a district and all that was rostered for it; give False where none is registered under the id.
+
+    Whoever follows `roster.updates` is told, record by record, in one last roster version (promise 10). A night that is
+    being applied at this moment comes first: then all is tried again, and psycopg.errors.SerializationFailure raised
+    where that does not end.
+    """
+    for attempt in Retrying(
+        retry=retry_if_exception_type(psycopg.errors.SerializationFailure),
+        wait=wait_exponential_jitter(multiplier=0.2, max=5),
+        stop=stop_after_attempt(8),
+        reraise=True,
+    ):
+        with attempt, connection.transaction():
+            # So that the removal fails, rather than forget a version, where one is applied meanwhile.
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            retired = connection.execute(QUERIES["retire"], {"district": district_id}).fetchone()
+            if retired is not None:
+                _publish_removal(connection, district_id, retired[0])
+            removed = connection.execute(QUERIES["remove"], {"district": district_id}).rowcount == 1
+    return removed
+
+
+def _publish_removal(connection: psycopg.Connection[Any], district_id: str, version: int) -> None:
+    change_set = event_id("district removed", district_id, version)
+    about = {"district": district_id, "roster_version": version, "change_set": change_set}
+    updates = connection.execute(QUERIES["publish_removals"], about).rowcount
+    synced = RosterSynced(
+        district=district_id,
+        sync_id=change_set,
+        change_set=change_set,
+        roster_version=version,
+        updates=updates,
+        totals=dict.fromkeys(KINDS, 0),
+        digest="0" * 32,
+        synced_at=now(),
+    )
+    connection.execute(
+        OUTBOX_INSERT,
+        outbox_row(
+            UPDATES,
+            "dev.rollcall.roster.synced.v1",
+            synced,
+            key=district_id,
+            source="/rollcall/command-line",
+            identity=(change_set,),
+            causation_id=change_set,
+        ),
+    )

@@ -8,3 +8,7 @@ CREATE TABLE retired_districts (
 );
 
 GRANT SELECT, INSERT, UPDATE ON retired_districts TO rollcall_operator;
+
+-- Who was rostered in a removed district is deactivated by the updates that its removal publishes, so the rows stay
+-- until then.
+ALTER TABLE activations DROP CONSTRAINT activations_district_fkey;
