@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test bench lint format lock
+.PHONY: help install run test bench lint format contract lock
 
 help: ## show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## install everything into .venv, from the hash-pinned requirements.lock
 
@@ -41,6 +41,9 @@ lint: install ## ruff and mypy
 format: install ## let ruff format the code and sort its imports
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+contract: install ## write the JSON Schemas and the AsyncAPI document anew from schemas/
+	@$(BIN)/python -m schemas.write_contract
 
 lock: install ## pin the dependencies of pyproject.toml anew (then review the difference)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
