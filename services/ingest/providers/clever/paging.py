@@ -17,10 +17,13 @@ import msgspec
 from schemas.events import CollectionProof
 from services.ingest.defects import DefectCode
 from services.ingest.providers.answers import address, origin
-from services.ingest.providers.clever.rows import PageBody, Row
+from services.ingest.providers.clever.rows import NOT_READABLE, PageBody, Row
 from services.ingest.source import PullFailedError
 
 AnyRow = TypeVar("AnyRow", bound=Row)
+
+MOST_ROWS = 3_000_000
+"""More rows than any district has: a list that goes on after so many has no end, and would fill the memory."""
 
 _page = msgspec.json.Decoder(PageBody)
 _bare_row = msgspec.json.Decoder(Row)
@@ -102,7 +105,7 @@ class Walk(Generic[AnyRow]):
     def _decode(self, body: bytes) -> PageBody:
         try:
             return _page.decode(body)
-        except msgspec.DecodeError as error:
+        except NOT_READABLE as error:
             raise PullFailedError(
                 "not-a-roster",
                 f"page {self._pages} of {address(self._url)} is not a page of Clever's, which is an object with a list "
@@ -137,10 +140,10 @@ class Walk(Generic[AnyRow]):
         """Give the row, or None where it is not of the documented form, with its id."""
         try:
             row = self._decoder.decode(raw)
-        except msgspec.DecodeError:
+        except NOT_READABLE:
             try:
                 return None, _bare_row.decode(raw).id
-            except msgspec.DecodeError as error:
+            except NOT_READABLE as error:
                 raise PullFailedError(
                     "not-a-roster",
                     f"page {self._pages} of {address(self._url)} has a row without a readable id: {error}",
@@ -166,13 +169,15 @@ class Walk(Generic[AnyRow]):
             self._finish("empty page, confirmed")
             return
         self._confirming = False
-        if content.links is None and not empty and self._sent:
+        if self._rows > MOST_ROWS:
+            raise self._incomplete(f"still goes on after {MOST_ROWS:,} rows, more than a district has: it has no end")
+        link = next((link for link in content.links or () if link.rel == "next"), None)
+        is_unsaid = content.links is None or (link is not None and not link.uri)
+        if is_unsaid and not empty and self._sent:
             # It does not say whether this is the last page. Only an empty page beyond it can.
             self.params = [*self._sent, ("starting_after", str(self._last))]
-            return
-        uri = next((link.uri for link in content.links or () if link.rel == "next" and link.uri), None)
-        if uri is not None:
-            self.params = self._next(uri, empty=empty)
+        elif link is not None and link.uri:
+            self.params = self._next(link.uri, empty=empty)
         elif empty and self._pages > 1:
             # A page was promised and nothing came. Ask again from one row earlier: that row has to come back.
             self._confirming = True

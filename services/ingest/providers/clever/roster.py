@@ -15,6 +15,7 @@ from schemas.records import Class, Record, RecordKind, School, Student, Teacher
 from services.ingest.defects import DefectCode
 from services.ingest.providers.clever.paging import Page, Unreliable
 from services.ingest.providers.clever.rows import (
+    NOT_READABLE,
     CourseRow,
     HeldRoles,
     Ids,
@@ -273,7 +274,7 @@ def _kept_people(unreliable: Iterable[Unreliable]) -> tuple[list[str], list[str]
                 for name, held in _held_roles.decode(row).roles.items()
                 if bytes(held) != b"null"
             }
-        except msgspec.DecodeError as error:
+        except NOT_READABLE as error:
             raise PullFailedError(
                 "not-a-roster", f"user {person.id} of Clever's /users has no readable roles: {error}"
             ) from error

@@ -7,6 +7,9 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
+NOT_READABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises where something is not of a row's form, is not UTF-8, or lies too deep."""
+
 CleverId: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 Ids: TypeAlias = tuple[str | None, ...] | None
 

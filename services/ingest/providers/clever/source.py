@@ -50,7 +50,6 @@ class CleverSource:
         self._http = http
         self._page_size = min(page_size, MAX_LIMIT)
         self._page_records = page_records
-        self._token_renewed = False
         base = district.url.rstrip("/")
         path = district.api_path if district.api_path is not None else "" if _VERSION.search(base) else "/v3.0"
         self._base = f"{base}/{path.strip('/')}".rstrip("/")
@@ -142,20 +141,16 @@ class CleverSource:
         """Ask with the district's token; where it is no longer accepted, once more with its current one."""
         try:
             return await self._http.get(url, params)
-        except UnauthorizedError as error:
+        except UnauthorizedError:
             credentials = self._credentials()
             if isinstance(credentials, BearerCredentials):
                 raise
-            refused = error
-        if not self._token_renewed:
-            self._token_renewed = True
-            self._http.auth = await current_token(self._http, credentials)
-            try:
-                return await self._http.get(url, params)
-            except UnauthorizedError as error:
-                refused = error
-        raise PullFailedError(
-            "disconnected",
-            f"Clever no longer accepts the token of district {credentials.clever_district_id}, and has no newer one: "
-            "the district has disconnected from our application; ask it to reconnect",
-        ) from refused
+        self._http.auth = await current_token(self._http, credentials)
+        try:
+            return await self._http.get(url, params)
+        except UnauthorizedError as error:
+            raise PullFailedError(
+                "disconnected",
+                f"Clever no longer accepts the token of district {credentials.clever_district_id}, and has no newer "
+                "one: the district has disconnected from our application; ask it to reconnect",
+            ) from error

@@ -5,7 +5,7 @@ import msgspec
 
 from services.districts import CleverClientCredentials
 from services.ingest.providers.answers import UnauthorizedError, json_of
-from services.ingest.providers.clever.rows import TokenList
+from services.ingest.providers.clever.rows import NOT_READABLE, TokenList
 from services.ingest.providers.http import BearerAuth, ProviderHttp
 from services.ingest.source import PullFailedError
 
@@ -32,7 +32,7 @@ async def current_token(http: ProviderHttp, credentials: CleverClientCredentials
         ) from error
     try:
         tokens = _tokens.decode(json_of(response)).data if response.status_code == 200 else []
-    except msgspec.DecodeError as error:
+    except NOT_READABLE as error:
         raise PullFailedError(
             "not-a-roster",
             f"{credentials.tokens_url.host} answered with something other than a list of tokens; check `tokens_url` "
