@@ -3,13 +3,13 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ingest.providers.oneroster import paging
-from services.ingest.providers.oneroster.distinct_ids import DistinctIds
+from services.ingest.providers.oneroster import distinct_ids, paging
 from services.ingest.providers.oneroster.paging import CollectionReading, ListShiftedError
 from services.ingest.source import PullFailedError
 
@@ -202,11 +202,13 @@ def test_whatever_a_server_does_a_collection_is_read_whole_or_not_at_all(
     assert sorted(received) == ids(count)[1 if is_gone else 0 :]
 
 
-@given(st.lists(st.lists(st.text(max_size=3), max_size=20), max_size=30))
-def test_distinct_ids_are_counted_as_a_set_would(pages: list[list[str]]) -> None:
-    distinct = DistinctIds()
-    seen: set[str] = set()
-    for page in pages:
-        assert distinct.add(page) == len(set(page) - seen)
-        seen |= set(page)
-    assert len(distinct) == len(seen)
+@pytest.mark.parametrize("long_run", [4, 1 << 19])
+@given(pages=st.lists(st.lists(st.text(max_size=3), max_size=20), max_size=30))
+def test_distinct_ids_are_counted_as_a_set_would(long_run: int, pages: list[list[str]]) -> None:
+    with mock.patch.object(distinct_ids, "_LONG_RUN", long_run):
+        distinct = distinct_ids.DistinctIds()
+        seen: set[str] = set()
+        for page in pages:
+            assert distinct.add(page) == len(set(page) - seen)
+            seen |= set(page)
+        assert len(distinct) == len(seen)

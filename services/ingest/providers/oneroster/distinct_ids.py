@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+_LONG_RUN = 1 << 19
+"""A run of so many is merged no more: for a moment, merging takes as much memory again as the runs have."""
+
 
 class DistinctIds:
     """The ids that have come so far, as 64-bit hashes in sorted runs that are merged as they grow.
@@ -24,7 +27,7 @@ class DistinctIds:
             page = page[run[np.minimum(at, len(run) - 1)] != page]
         if len(page):
             self._runs.append(page)
-        while len(self._runs) > 1 and len(self._runs[-1]) * 2 >= len(self._runs[-2]):
+        while len(self._runs) > 1 and len(self._runs[-1]) * 2 >= len(self._runs[-2]) < _LONG_RUN:
             merged = np.concatenate((self._runs.pop(), self._runs.pop()))
             merged.sort()
             self._runs.append(merged)
