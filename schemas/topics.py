@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from schemas import events
 
-Worker: TypeAlias = Literal["scheduler", "ingest", "diff", "guard", "apply", "relay", "activation"]
+Worker: TypeAlias = Literal["scheduler", "ingest", "diff", "guard", "apply", "relay", "activation", "notifier"]
 
 DAY_MS = 24 * 60 * 60 * 1000
 PAGE_BYTES = 4 * 1024 * 1024

@@ -30,6 +30,7 @@ MODULES: dict[Worker, str] = {
     "apply": "services.apply.worker",
     "relay": "services.apply.relay",
     "activation": "services.activation.worker",
+    "notifier": "services.guard.notices.worker",
 }
 
 

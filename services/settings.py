@@ -51,4 +51,23 @@ class Settings(BaseSettings):
     )
     page_records: int = Field(default=1000, ge=1, le=5000, description="records in one snapshot page or chunk")
     night_starts: int = Field(default=20, ge=0, le=23, description="the hour, district time, at which nights begin")
+    smtp: SecretStr | None = Field(
+        default=None,
+        description="where mail goes out: smtp://user:password@host:port, or smtps:// where TLS comes first; without "
+        "it no mail is sent",
+    )
+    mail_from: str = Field(default="rollcall@localhost", description="the address that mail comes from")
+    operators: str = Field(
+        default="", description="addresses of the operators, comma-separated: they are told what every contact is told"
+    )
+    desk_url: str | None = Field(
+        default=None, description="where people reach the review desk (https://…), for the links in what they are told"
+    )
+    notice_seconds: float = Field(
+        default=60, ge=0, description="how long a notice waits for others, so that many go into one mail"
+    )
+    webhook_url: str | None = Field(default=None, description="where every notice is posted as JSON, for chat tools")
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="what the posts are signed with: whsec_ and at least 24 bytes in base64"
+    )
     night_hours: int = Field(default=6, ge=1, le=10, description="hours over which a night's syncs are spread")

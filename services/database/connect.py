@@ -14,6 +14,7 @@ Role: TypeAlias = Literal[
     "rollcall_apply",
     "rollcall_relay",
     "rollcall_activation",
+    "rollcall_notifier",
     "rollcall_operator",
 ]
 
