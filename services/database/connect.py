@@ -15,6 +15,7 @@ Role: TypeAlias = Literal[
     "rollcall_relay",
     "rollcall_activation",
     "rollcall_notifier",
+    "rollcall_desk",
     "rollcall_operator",
 ]
 

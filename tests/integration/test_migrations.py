@@ -12,11 +12,11 @@ from tests.stack import new_database
 _CATALOG = {
     "columns": """
         SELECT table_name, column_name, data_type, is_nullable, column_default, is_identity, generation_expression
-        FROM information_schema.columns WHERE table_schema = 'public'""",
+        FROM information_schema.columns WHERE table_schema IN ('public', 'desk')""",
     "constraints": """
         SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
-        FROM pg_constraint WHERE connamespace = 'public'::regnamespace""",
-    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+        FROM pg_constraint WHERE connamespace IN ('public'::regnamespace, 'desk'::regnamespace)""",
+    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname IN ('public', 'desk')",
     "functions": """
         SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace""",
     "triggers": """
@@ -24,10 +24,10 @@ _CATALOG = {
     "policies": "SELECT tablename, policyname, cmd, roles::text, qual, with_check FROM pg_policies",
     "rights": """
         SELECT table_name, grantee, privilege_type FROM information_schema.role_table_grants
-        WHERE table_schema = 'public' AND grantee LIKE 'rollcall%'""",
+        WHERE table_schema IN ('public', 'desk') AND grantee LIKE 'rollcall%'""",
     "rights on columns": """
         SELECT table_name, column_name, grantee, privilege_type FROM information_schema.role_column_grants
-        WHERE table_schema = 'public' AND grantee LIKE 'rollcall%'""",
+        WHERE table_schema IN ('public', 'desk') AND grantee LIKE 'rollcall%'""",
 }
 
 
