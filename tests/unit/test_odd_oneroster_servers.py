@@ -87,7 +87,6 @@ def as_plain_text(request: httpx.Request, ordinary: httpx.Response) -> httpx.Res
         pytest.param(with_total("-1"), False, id="a total below zero"),
         pytest.param(with_total("9" * 5000), False, id="a total of 5000 digits"),
         pytest.param(unsorted_but_steady, False, id="sort ignored"),
-        pytest.param(everything_always, True, id="limit and offset ignored"),
         pytest.param(as_plain_text, True, id="text with a byte order mark"),
     ],
 )
@@ -129,6 +128,7 @@ def redirect(to: str) -> Twist:
         pytest.param(
             with_total("99", from_offset=10), "incomplete", "the total went from", id="a total of its own on each page"
         ),
+        pytest.param(everything_always, "incomplete", "repeats its pages", id="limit and offset ignored"),
         pytest.param(without_end, "incomplete", "it has no end", id="a list without end"),
         pytest.param(redirect("https://other.example.net/x"), "misconfigured", "other.example.net/x", id="other host"),
         pytest.param(redirect("/login"), "misconfigured", f"a redirect to {HOST}/login", id="another path"),

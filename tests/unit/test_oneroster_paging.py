@@ -47,8 +47,8 @@ def read(server: Server, limit: int = 1000) -> list[str]:
     while reading.end is None:
         assert server.answers < MOST_PAGES, "the reading has no end"
         ids, total = server.answer(reading.limit, reading.offset)
-        if reading.accept([sourced_id.encode() for sourced_id in ids], ids, total):
-            received += ids
+        reading.accept([sourced_id.encode() for sourced_id in ids], ids, total)
+        received += ids
     proof = reading.proof()
     assert proof.rows == len(received)
     assert proof.distinct == len(set(received))
@@ -90,8 +90,11 @@ def test_a_total_that_is_too_small_fails_the_pull_even_where_it_ends_with_a_page
     assert failed.value.code == "incomplete"
 
 
-def test_a_server_that_repeats_its_list_beyond_the_total_is_read_once() -> None:
-    assert read(Server(ids(25), total=lambda there: there, ignores_offset=True)) == ids(25)
+def test_a_server_that_ignores_the_offset_is_not_believed_however_well_its_total_fits() -> None:
+    with pytest.raises(PullFailedError, match="repeats its pages"):
+        read(Server(ids(25), total=lambda _: 10, ignores_offset=True, clamp=10))
+    with pytest.raises(PullFailedError, match="repeats its pages"):
+        read(Server(ids(25), total=lambda there: there, ignores_offset=True))
 
 
 def test_a_list_that_goes_on_after_more_rows_than_any_district_has_fails_the_pull(

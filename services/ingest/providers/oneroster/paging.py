@@ -2,7 +2,8 @@
 
 Pure: it says what to ask next, and judges each answer. Totals may be missing, limits clamped without a word, the sort
 ignored; a short page proves nothing, and nor does a total alone, which may count one page, or what a filter left. What
-proves a collection whole is that every id came, each on one page only, and that nothing comes after the last one.
+proves a collection whole is that every id came, each on one page only, and that nothing comes after the last one, not
+even rows that came before.
 """
 
 import hashlib
@@ -55,10 +56,9 @@ class CollectionReading:
         self.limit //= 2
         return True
 
-    def accept(self, rows: Sequence[memoryview | bytes], ids: Sequence[str], total: int | None) -> bool:
+    def accept(self, rows: Sequence[memoryview | bytes], ids: Sequence[str], total: int | None) -> None:
         """Take one answer: the rows' raw bytes, their sourcedIds, and the total where the provider says one.
 
-        Gives False where the rows are no further part of the collection: a server may repeat itself beyond its end.
         Raises PullFailedError 'incomplete' where the collection cannot be whole, ListShiftedError where reading again
         may help: the total changed, or an id of an earlier page came again, which in a list that shifts hides another.
         """
@@ -67,23 +67,19 @@ class CollectionReading:
         if not ids:
             self._check_the_end()
             self.end = "total reached" if self.total_is_reached else "empty page"
-            return False
+            return
         new = self._distinct.add(ids)
-        if new == 0 and self.total_is_reached:
-            self.end = "total reached"
-            return False
         self._check_rows(ids, new)
         for row in rows:
             self._digest.update(row)
         self.offset += len(ids)
         self.total_is_reached = len(self._distinct) == self.offset == self._total
-        return True
 
     def _check_rows(self, ids: Sequence[str], new: int) -> None:
         self._most_rows = max(self._most_rows, len(ids))
         if self._total is not None and len(self._distinct) > self._total:
             raise self._incomplete(f"gives more than the {self._total} records that its X-Total-Count says there are")
-        if new == 0 and self._total is None:
+        if new == 0 and (self._total is None or self.total_is_reached):
             raise self._incomplete(
                 f"gives rows from {self.offset} on that all came before, and no end: it repeats its pages"
             )

@@ -1,14 +1,12 @@
 """Reads a district's roster from a OneRoster 1.1 or 1.2 server, collection by collection, each proved whole."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import date, timedelta
 
 import httpx
 import structlog
 
-from services.ingest.defects import DefectCode
 from services.ingest.providers.answers import PageTooHeavyError, TooManyRecordsError, UnauthorizedError, address
 from services.ingest.providers.http import ProviderHttp
 from services.ingest.providers.oneroster.assembler import OneRosterAssembler
@@ -171,12 +169,10 @@ class _Pull:
         if response.status_code == httpx.codes.NO_CONTENT:
             reading.accept((), (), total)
             return
-        defects: Counter[DefectCode] = Counter()
-        page = collection.decode(response.content, f"GET {address(response.request.url)}", defects)
-        if reading.accept(page.raw_rows, page.ids, total):
-            self._report.defects.update(defects)
-            take(page.rows)
-            self._newest = max(self._newest, page.newest)
+        page = collection.decode(response.content, f"GET {address(response.request.url)}", self._report.defects)
+        reading.accept(page.raw_rows, page.ids, total)
+        take(page.rows)
+        self._newest = max(self._newest, page.newest)
 
     async def _page(self, collection: Collection[AnyWire, Row], reading: CollectionReading) -> httpx.Response | None:
         """Ask for the next page, for half of it where it is too heavy. None: this server has no such collection."""
