@@ -7,14 +7,14 @@ while lanes work the loop goes on polling, with the partitions that are far ahea
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol
 
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
-from kafka.errors import CommitFailedError
+from kafka.errors import CommitFailedError, RebalanceInProgressError
 from kafka.structs import OffsetAndMetadata
 
 from schemas.topics import Topic
@@ -158,27 +158,35 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
             self._worker.stop.wait(0.5)
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Drop the state of partitions that are no longer ours; their next owner starts from what is committed.
+        """Wait for what is assigned instead. No commit can be awaited here, on the client's own thread."""
 
-        What became durable since the last turn comes again: no commit can be awaited here, on the client's own thread.
-        """
-        for partition in {tp.partition for tp in revoked}:
-            self._offsets.pop(partition, None)
-            self._committed.pop(partition, None)
-            for key in [key for key in self._lines if key[0] == partition]:
-                self._lines.pop(key).close()
+    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
+        """Drop the state of partitions that others may have had since; the client reads them from what is committed."""
+        self._drop({tp.partition for tp in lost})
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Begin where the group has committed; lanes open as their messages come.
+        """Drop the state of partitions that are no longer ours; their next owner starts from what is committed.
+
+        A partition that stays ours is read on from where it was (kafka-python keeps its position through every
+        rebalance), so its lanes must stay as they are: what they hold would not come again.
 
         A static member that comes back gets the assignment it had, be it made before the topic existed. If it led the
         group it leads it still, but the broker hides that from clients of kafka-python's age (JoinGroup before v9,
         KIP-814), so that nobody would ever assign anew. Joining once more tells a leader, and disturbs nobody else.
         """
-        log.info("assigned", partitions=sorted(tp.partition for tp in assigned))
+        ours = {tp.partition for tp in assigned}
+        log.info("assigned", partitions=sorted(ours))
+        self._drop(self._offsets.keys() - ours)
         if self._may_lead_unknowingly:
             self._may_lead_unknowingly = False
             self._consumer._coordinator.request_rejoin()
+
+    def _drop(self, partitions: Collection[int]) -> None:
+        for partition in partitions:
+            self._offsets.pop(partition, None)
+            self._committed.pop(partition, None)
+        for key in [key for key in self._lines if key[0] in partitions]:
+            self._lines.pop(key).close()
 
     def _receive(self, polled: dict[TopicPartition, list[Any]]) -> None:
         for tp, records in polled.items():
@@ -216,7 +224,8 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
         if not due:
             return
         offsets = {TopicPartition(self._topic, p): OffsetAndMetadata(offset, "", -1) for p, offset in due.items()}
-        with suppress(CommitFailedError):  # the group has moved on: the next owner gets it again, to the same effect
+        # The group is moving on: what stays ours is committed later, the rest comes again to its next owner.
+        with suppress(CommitFailedError, RebalanceInProgressError):
             self._consumer.commit(offsets)
             self._committed.update(due)
             self._progress.set()

@@ -1,7 +1,7 @@
 """The loop of the kafka-python workers: what is assigned is read, whatever the group has been through."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 
 import pytest
@@ -11,7 +11,7 @@ from kafka import KafkaConsumer
 from schemas.topics import SNAPSHOTS
 from services.messages import Message, Publisher, key_text
 from services.topics import create_topics
-from services.worker import Worker
+from services.worker import Lane, Worker
 from tests.pipeline import until
 
 
@@ -48,14 +48,14 @@ class RecordingLane:
 
 
 @contextmanager
-def working(kafka: str, prefix: str, recorder: Recorder, instance: str | None = None) -> Iterator[None]:
+def working(kafka: str, prefix: str, open_lane: Callable[[str], Lane], instance: str | None = None) -> Iterator[None]:
     stop = threading.Event()
     worker = Worker(
         name="recorder",
         topic=SNAPSHOTS,
         bootstrap=kafka,
         prefix=prefix,
-        open_lane=recorder.open_lane,
+        open_lane=open_lane,
         lane_of=key_text,
         stop=stop,
         instance=instance,
@@ -83,7 +83,7 @@ def _all_taken(recorder: Recorder, number: int) -> None:
 
 def test_a_worker_that_was_there_before_its_topic_reads_it_once_it_is_made(kafka: str, topic_prefix: str) -> None:
     recorder = Recorder()
-    with structlog.testing.capture_logs() as logs, working(kafka, topic_prefix, recorder, instance="0"):
+    with structlog.testing.capture_logs() as logs, working(kafka, topic_prefix, recorder.open_lane, instance="0"):
         until("the worker waits", lambda: any(line["event"] == "topic-missing" for line in logs) or None)
         create_topics(kafka, topic_prefix)
         _send(kafka, topic_prefix, 30)
@@ -105,7 +105,7 @@ def test_a_worker_back_in_its_place_is_not_left_with_the_empty_assignment_that_w
     create_topics(kafka, topic_prefix)
     _send(kafka, topic_prefix, 30)
     recorder = Recorder()
-    with working(kafka, topic_prefix, recorder, instance="0"):
+    with working(kafka, topic_prefix, recorder.open_lane, instance="0"):
         _all_taken(recorder, 30)
 
 
@@ -115,14 +115,17 @@ def test_workers_that_come_and_go_lose_no_session_no_message_and_no_lane_at_work
 ) -> None:
     create_topics(kafka, topic_prefix)
     recorder = Recorder()
-    with structlog.testing.capture_logs() as logs, working(kafka, topic_prefix, recorder, "0" if named else None):
+    with (
+        structlog.testing.capture_logs() as logs,
+        working(kafka, topic_prefix, recorder.open_lane, "0" if named else None),
+    ):
         _send(kafka, topic_prefix, 30)
         _all_taken(recorder, 30)
         recorder.may_go_on.clear()
         _send(kafka, topic_prefix, 30)
         with ExitStack() as more:
             for instance in ("1", "2"):
-                more.enter_context(working(kafka, topic_prefix, recorder, instance if named else None))
+                more.enter_context(working(kafka, topic_prefix, recorder.open_lane, instance if named else None))
             until("all have joined", lambda: _joined(logs) >= 3 or None)
             recorder.may_go_on.set()
             _all_taken(recorder, 60)
@@ -132,6 +135,43 @@ def test_workers_that_come_and_go_lose_no_session_no_message_and_no_lane_at_work
         until("the one left takes all", lambda: len(recorder.messages()) >= 120 or None, seconds=30)
     assert [line for line in logs if line["event"] == "session-lost"] == []
     assert recorder.closed_at_work == 0
+
+
+class SetLane:
+    """A lane whose messages belong together in threes: nothing is durable before the third has come."""
+
+    def __init__(self, whole: set[str]) -> None:
+        self._whole = whole
+        self._open: list[Message] = []
+
+    def take(self, batch: list[Message]) -> int | None:
+        self._open += batch
+        if [message.value for message in self._open] != [b"1", b"2", b"3"]:
+            return None
+        self._whole.add(key_text(self._open[0]))
+        return batch[-1].offset
+
+    def close(self) -> None:
+        self._open.clear()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_rebalance_in_the_middle_of_a_set_leaves_no_lane_with_a_part_of_it(
+    kafka: str, topic_prefix: str, named: bool
+) -> None:
+    create_topics(kafka, topic_prefix)
+    whole: set[str] = set()
+    districts = [f"district-{number}" for number in range(30)]
+    with ExitStack() as workers, closing(Publisher(kafka, topic_prefix, "tests")) as publisher:
+        for instance, value in enumerate((b"1", b"2", b"3")):
+            name = str(instance) if named else None
+            with structlog.testing.capture_logs() as logs:
+                workers.enter_context(working(kafka, topic_prefix, lambda _name: SetLane(whole), name))
+                until("all have joined", lambda logs=logs: _joined(logs) >= 1 or None)  # type: ignore[misc]
+            for district in districts:
+                publisher.publish_raw(SNAPSHOTS, [], district.encode(), value)
+            publisher.flush()
+        until("every set is seen whole", lambda: whole == set(districts) or None)
 
 
 def _joined(logs: list[structlog.typing.EventDict]) -> int:
