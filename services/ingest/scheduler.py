@@ -1,7 +1,8 @@
-"""The scheduler: asks for each district's sync when its night has come, and for the one that was missed.
+"""The scheduler: asks for each district's sync when its night has come, and for the one that was missed; and writes
+what districts must be told of pauses, lost connections and conflicts.
 
-What has been asked for is in the database, and asking twice does nothing there, so that any number of schedulers may
-run, and one that was down begins by catching up.
+What has been asked for and told is in the database, and doing it twice does nothing there, so that any number of
+schedulers may run, and one that was down begins by catching up.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from services import clock
 from services.database.connect import connect
 from services.district_rows import QUERIES
 from services.faust_worker import ends_the_process, make_app, serve, transient_retries
+from services.guard.telling import tell_due
 from services.ingest.schedule import ScheduledDistrict, Window, due
 from services.installation import find_installation
 from services.nights import last_nights, request_sync
@@ -24,7 +26,7 @@ log = structlog.get_logger()
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
-    """Ask for what is due at the start and every minute, until `stop` is set."""
+    """Ask for what is due, and tell it, at the start and every minute, until `stop` is set."""
     asyncio.run(_run(settings, stop))
 
 
@@ -58,6 +60,15 @@ async def _run(settings: Settings, stop: threading.Event) -> None:
             if asked:
                 log.info("syncs-requested", sync_ids=asked)
 
-    app.task(ask)
-    app.crontab("* * * * *")(ask)
+    async def tell() -> None:
+        with ends_the_process(task="notices"):
+            async for attempt in transient_retries():
+                with attempt:
+                    told = await asyncio.to_thread(tell_due, installation.database, clock.now())
+            if told:
+                log.info("notices-written", notice_ids=told)
+
+    for task in (ask, tell):
+        app.task(task)
+        app.crontab("* * * * *")(task)
     await serve(app, stop)
