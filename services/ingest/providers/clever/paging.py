@@ -16,7 +16,7 @@ import msgspec
 
 from schemas.events import CollectionProof
 from services.ingest.defects import DefectCode
-from services.ingest.providers.answers import address, origin
+from services.ingest.providers.answers import address, check_page_rows, origin
 from services.ingest.providers.clever.rows import NOT_READABLE, PageBody, Row
 from services.ingest.source import PullFailedError
 
@@ -84,6 +84,7 @@ class Walk(Generic[AnyRow]):
         """
         self._pages += 1
         content = PageBody(data=[], links=[]) if body is None else self._decode(body)
+        check_page_rows(len(content.data), f"page {self._pages} of {address(self._url)}")
         raws = [item.data for item in content.data]
         if self._confirming:
             raws = self._beyond_last(raws)

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
 
+from services.ingest.providers.answers import check_page_rows
 from services.ingest.providers.oneroster import wire as shapes
 from services.ingest.providers.oneroster.values import Defects, read_list
 from services.ingest.providers.oneroster.wire import (
@@ -65,6 +66,7 @@ class Collection(Generic[AnyWire, Row]):
         array, or a row is no object with a sourcedId: such a page is failed, never empty (section 5).
         """
         raw_rows = self._raw_rows(body, where)
+        check_page_rows(len(raw_rows), where)
         rows = []
         ids = []
         newest = ""
