@@ -17,13 +17,18 @@ def dead_letter_headers(message: Message, worker: str, reason: str) -> Headers:
 
     `reason` must name ids and fields only, never what was in them.
     """
-    own: Headers = [(key, value) for key, value in message.headers if key not in _ADDED and key not in _RENEWED]
+    own: Headers = [
+        (key, value or b"")  # Kafka knows headers without a value, kafka-python does not send them
+        for key, value in message.headers
+        if key not in _ADDED and key not in _RENEWED
+    ]
     origin = {
         "rollcall_original_topic": message.topic.name,
         "rollcall_original_partition": str(message.partition),
         "rollcall_original_offset": str(message.offset),
     }
-    attempt = int(header(message.headers, "rollcall_attempt") or 0) + 1
+    told = header(message.headers, "rollcall_attempt") or ""
+    attempt = int(told) + 1 if told.isascii() and told.isdecimal() else 1
     renewed = {"rollcall_reason": reason, "rollcall_worker": worker, "rollcall_attempt": str(attempt)}
     first = {key: header(message.headers, key) or value for key, value in origin.items()}
     return [*own, *((key, value.encode()) for key, value in {**first, **renewed}.items())]

@@ -139,6 +139,9 @@ class FaustWorker:
                     except UnreadableMessageError as error:
                         await self._bury(message, str(error))
                         delivery.ack()
+                    except (psycopg.DataError, psycopg.IntegrityError) as error:  # its text quotes values
+                        await self._bury(message, f"PostgreSQL refuses it: {type(error).__name__}")
+                        delivery.ack()
 
     async def _bury(self, message: Message, reason: str) -> None:
         headers = dead_letter_headers(message, self.name, reason)

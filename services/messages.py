@@ -11,9 +11,15 @@ from kafka.errors import KafkaError
 
 from schemas.cloudevents import CloudEvent, Headers, event_id
 from schemas.events import Event
-from schemas.topics import PAGE_BYTES, Topic
+from schemas.topics import PAGE_BYTES, UPDATES, Topic
 
 MOST_PENDING_BYTES = 32 * 1024 * 1024
+
+RECORD_BYTES = UPDATES.max_message_bytes // 2
+"""The longest record, as canonical JSON: with what its update says beside it, it must go through `roster.updates`."""
+
+ID_BYTES = 1000
+"""The longest id, in UTF-8: PostgreSQL's index pages take a place's key, with two of them, up to 2,704 bytes."""
 
 
 @dataclass(frozen=True, slots=True)

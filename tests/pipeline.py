@@ -124,6 +124,12 @@ class Pipeline:
             os.kill(process.pid, signal.SIGKILL)
             process.join(10)
 
+    def kill_one(self, name: Worker) -> None:
+        """End the worker's first process as a power cut would; the others go on."""
+        process = self._workers[name].pop(0)
+        os.kill(process.pid, signal.SIGKILL)
+        process.join(10)
+
     def stop(self) -> None:
         """Ask every worker to stop, and see to it that each does."""
         everybody = [process for processes in self._workers.values() for process in processes]
@@ -196,8 +202,12 @@ class Pipeline:
         kept: Mapping[RecordKind, Sequence[str]] | None = None,
         leave_out_page: int | None = None,
         page_records: int = 100,
+        encode: Callable[[Event], bytes] | None = None,
     ) -> str:
-        """Write a whole snapshot, or one that lacks a page; give its sync id, with a night that waits for it."""
+        """Write a whole snapshot, or one that lacks a page; give its sync id, with a night that waits for it.
+
+        `encode` makes the messages' values, where they are not to be what the events say.
+        """
         sync_id, snapshot_id = uuid.uuid4().hex, uuid.uuid4().hex
         with self.connect() as connection:
             connection.execute(
@@ -234,7 +244,8 @@ class Pipeline:
             del events[leave_out_page]
         for event in events:
             wrapped = make_event(SNAPSHOTS, event, source="tests", identity=(uuid.uuid4().hex,))
-            self.publisher.publish(SNAPSHOTS, wrapped)
+            value = encode(event) if encode is not None else wrapped.value()
+            self.publisher.publish_raw(SNAPSHOTS, wrapped.headers(), district.encode(), value)
         self.publisher.flush()
         return sync_id
 

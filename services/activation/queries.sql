@@ -11,6 +11,12 @@ CREATE TEMPORARY TABLE IF NOT EXISTS rostered (
 -- name: copy_rostered
 COPY rostered (district, kind, id, roster_version, removed, email_key) FROM STDIN;
 
+-- name: forget_removed_districts
+-- A district that was removed has left its updates on the topic; nobody is rostered there any more. Its removals count:
+-- they let its people go.
+DELETE FROM rostered r
+WHERE NOT r.removed AND NOT EXISTS (SELECT FROM districts d WHERE d.district = r.district);
+
 -- name: lock_districts
 -- Two people of a district with one email must see each other, whichever partitions they came through.
 SELECT pg_advisory_xact_lock(hashtextextended('activation/' || district, 0))

@@ -62,7 +62,7 @@ class ActivationLane:
 
     def take(self, batch: list[Message]) -> int | None:
         """See `services.worker.Lane`."""
-        newest: dict[PersonKey, Rostered] = {}
+        newest: dict[PersonKey, tuple[Message, Rostered]] = {}
         for message in batch:
             if not (header(message.headers, "ce_type") or "").startswith(_PEOPLE):
                 continue
@@ -73,11 +73,24 @@ class ActivationLane:
                 continue
             if isinstance(update, RosterUpdate):
                 person = _rostered(update)
-                newest[person.key] = person
+                newest[person.key] = (message, person)
         if newest:
-            changed = activate(self._connection, list(newest.values()))
-            log.debug("activated", people=len(newest), changed=changed)
+            self._activate(list(newest.values()))
         return batch[-1].offset
+
+    def _activate(self, people: list[tuple[Message, Rostered]]) -> None:
+        """Activate these people; those whom PostgreSQL refuses are found by halves and set aside, each alone."""
+        try:
+            changed = activate(self._connection, [person for _, person in people])
+        except (psycopg.DataError, psycopg.IntegrityError) as error:  # its text quotes values
+            if len(people) == 1:
+                self._dead_letters.put(people[0][0], f"PostgreSQL refuses it: {type(error).__name__}")
+                return
+            middle = len(people) // 2
+            self._activate(people[:middle])
+            self._activate(people[middle:])
+        else:
+            log.debug("activated", people=len(people), changed=changed)
 
     def close(self) -> None:
         """See `services.worker.Lane`."""
@@ -104,6 +117,7 @@ def activate(connection: psycopg.Connection[Any], people: Sequence[Rostered]) ->
         with connection.cursor() as cursor, cursor.copy(QUERIES["copy_rostered"]) as copy:
             for person in people:
                 copy.write_row((*person.key, person.roster_version, person.removed, person.email_key))
+        connection.execute(QUERIES["forget_removed_districts"])
         connection.execute(QUERIES["lock_districts"])
         connection.execute(QUERIES["forget_seen"])
         before: dict[PersonKey, tuple[str, str | None]] = {

@@ -1,14 +1,16 @@
 """A change set as it arrives: its chunks staged in the connection's own temporary tables, each once."""
 
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import psycopg
 
 from schemas.cloudevents import UnreadableMessageError
 from schemas.events import ChangeSetCompleted, ChangeSetStarted
+from schemas.records import KINDS
 from services.apply.state_digest import StateDigest
 from services.database.queries import Queries
+from services.messages import RECORD_BYTES
 
 QUERIES = Queries("services.apply")
 
@@ -17,14 +19,17 @@ class IncompleteChangeSetError(Exception):
     """A change set says it is complete and is not: chunks or changes are missing. It is not applied (promise 3)."""
 
 
+_Digest: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+
+
 class _Change(msgspec.Struct, frozen=True):
     """`schemas.events.Change` as staging reads it: the record stays as it came, `before` is not needed."""
 
     op: str
     kind: str
     id: str
-    before_digest: str | None = None
-    digest: str | None = None
+    before_digest: _Digest | None = None
+    digest: _Digest | None = None
     record: msgspec.Raw = msgspec.Raw()
 
 
@@ -66,22 +71,41 @@ class StagedChangeSet:
         mine = chunk.change_set == self.started.change_set and chunk.snapshot_id == self.started.snapshot_id
         if not mine or chunk.chunk in self._seen:
             return
+        try:
+            self._copy(chunk)
+        except (psycopg.DataError, UnicodeDecodeError) as error:
+            raise UnreadableMessageError(
+                f"chunk {chunk.chunk} of change set {chunk.change_set} has text that cannot be stored: "
+                f"{type(error).__name__}"
+            ) from None
+        self._seen.add(chunk.chunk)
+        self._changes += len(chunk.changes)
+
+    def _copy(self, chunk: _Chunk) -> None:
         with self.connection.cursor() as cursor, cursor.copy(QUERIES["copy_staged"]) as copy:
             copy.set_types(["int4", "int4", "text", "text", "text", "bytea", "bytea", "text"])
             for place, change in enumerate(chunk.changes):
+                if memoryview(change.record).nbytes > RECORD_BYTES:
+                    raise UnreadableMessageError(
+                        f"chunk {chunk.chunk} of change set {chunk.change_set} has a record among its "
+                        f"{change.kind} that is too long for roster.updates: more than {RECORD_BYTES:,} bytes"
+                    )
                 before = bytes.fromhex(change.before_digest) if change.before_digest else None
                 after = bytes.fromhex(change.digest) if change.digest else None
                 record = None if bytes(change.record) in _NO_RECORD else bytes(change.record).decode()
                 copy.write_row((chunk.chunk, place, change.op, change.kind, change.id, before, after, record))
                 self.digest_change.replace(before, after)
-        self._seen.add(chunk.chunk)
-        self._changes += len(chunk.changes)
 
     def check_whole(self, completed: ChangeSetCompleted) -> None:
         """Raise IncompleteChangeSetError unless header, chunks and trailer agree on what there is."""
         started = self.started
         if (started.chunks, started.changes) != (completed.chunks, completed.changes):
             raise IncompleteChangeSetError(f"header and trailer of change set {started.change_set} do not agree")
+        uncounted = [kind for kind in KINDS if kind not in started.counts]
+        if uncounted:
+            raise IncompleteChangeSetError(
+                f"the header of change set {started.change_set} does not count its {', '.join(uncounted)}"
+            )
         if self._seen != set(range(1, started.chunks + 1)) or self._changes != started.changes:
             raise IncompleteChangeSetError(
                 f"change set {started.change_set} should have {started.changes} changes in {started.chunks} chunks "

@@ -23,8 +23,18 @@ log = structlog.get_logger()
 
 _CHUNK = "dev.rollcall.change-set.chunk.v1"
 
-REFUSED = (IncompleteChangeSetError, MisfitError, DistrictGoneError, psycopg.DataError, psycopg.IntegrityError)
-"""What is wrong with one change set, and with nothing else: it is set aside and the line goes on (promise 9)."""
+REFUSED = (
+    IncompleteChangeSetError,
+    MisfitError,
+    DistrictGoneError,
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
+)
+"""What is wrong with one change set, and with nothing else: it is set aside and the line goes on (promise 9).
+
+ProgramLimitExceeded (an id too long for an index) is an OperationalError that never passes by itself.
+"""
 
 
 class ApplyLane:

@@ -4,6 +4,7 @@ Digests alone are compared, so that what did not change is never decoded (DESIGN
 """
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import msgspec
 
@@ -14,8 +15,8 @@ from schemas.records import Class
 class PageEntry(msgspec.Struct, frozen=True):
     """An entry of a snapshot page as the hot path reads it: the record itself stays as it came."""
 
-    id: str
-    digest: str
+    id: Annotated[str, msgspec.Meta(min_length=1)]
+    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
     record: msgspec.Raw
 
 

@@ -9,6 +9,7 @@ from schemas.events import SnapshotCompleted, SnapshotStarted
 from schemas.records import RECORD_KINDS, RecordKind
 from services.diff.comparison import PageView
 from services.diff.spool import Spool
+from services.messages import ID_BYTES, RECORD_BYTES
 
 _page = msgspec.json.Decoder(PageView)
 
@@ -40,6 +41,7 @@ class ArrivingSnapshot:
         kind = next((kind for kind in RECORD_KINDS if kind == page.kind), None)
         if kind is None:
             raise UnreadableMessageError(f"page {page.page} of snapshot {page.snapshot_id} has no known kind")
+        _check_bounds(page)
         if page.page not in self._seen:
             self._seen.add(page.page)
             self._records[kind] += len(page.entries)
@@ -65,3 +67,19 @@ class ArrivingSnapshot:
         """Remove the pages from disk."""
         for spool in self.pages.values():
             spool.close()
+
+
+def _check_bounds(page: PageView) -> None:
+    """Refuse what could be neither stored nor published: better here, by name, than by who applies it."""
+    for number, id_ in enumerate((*(entry.id for entry in page.entries), *page.kept), start=1):
+        if "\x00" in id_ or len(id_.encode()) > ID_BYTES:
+            raise UnreadableMessageError(
+                f"page {page.page} of snapshot {page.snapshot_id}: the id of entry {number} of its {page.kind} has a "
+                f"NUL character or more than {ID_BYTES:,} bytes"
+            )
+    for entry in page.entries:
+        if memoryview(entry.record).nbytes > RECORD_BYTES:
+            raise UnreadableMessageError(
+                f"page {page.page} of snapshot {page.snapshot_id}: the record {entry.id} of its {page.kind} has more "
+                f"than {RECORD_BYTES:,} bytes"
+            )

@@ -3,6 +3,8 @@
 import threading
 from datetime import UTC, datetime
 
+import msgspec
+import psycopg
 import structlog
 from psycopg.types.json import Jsonb
 
@@ -24,6 +26,9 @@ from services.worker import Worker
 log = structlog.get_logger()
 
 _PAGE = "dev.rollcall.snapshot.page.v1"
+
+REFUSED = (IncompleteSnapshotError, msgspec.DecodeError, psycopg.DataError)
+"""What is wrong with one snapshot and nothing else: it changes nothing and the line goes on (promises 1 and 9)."""
 
 
 class DiffLane:
@@ -92,10 +97,11 @@ class DiffLane:
                 )
                 with AppliedRoster(connection, self._district) as applied:
                     change_set = work_out(self._district, applied, arriving.pages, chunk_records=self._chunk_records)
-            except IncompleteSnapshotError as error:
+            except REFUSED as error:
+                reason = _reason(error, completed.snapshot_id)
                 log.error("snapshot-incomplete", district=self._district, snapshot_id=completed.snapshot_id)
-                self._dead_letters.put(message, str(error))
-                connection.execute(NIGHTS["failed"], {**night, "code": "incomplete-snapshot", "text": str(error)})
+                self._dead_letters.put(message, reason)
+                connection.execute(NIGHTS["failed"], {**night, "code": "incomplete-snapshot", "text": reason})
                 return
             except UnknownDistrictError as error:
                 log.warning("district-unknown", district=self._district, snapshot_id=completed.snapshot_id)
@@ -153,6 +159,13 @@ class DiffLane:
             base_version=change_set.base_version,
             changes=change_set.changes,
         )
+
+
+def _reason(error: Exception, snapshot_id: str) -> str:
+    """Say what is wrong with a snapshot. The texts of libraries quote values, so only their class is told."""
+    if isinstance(error, IncompleteSnapshotError):
+        return str(error)
+    return f"snapshot {snapshot_id} has a record that cannot be read: {type(error).__name__}"
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
