@@ -71,3 +71,12 @@ class Settings(BaseSettings):
         default=None, description="what the posts are signed with: whsec_ and at least 24 bytes in base64"
     )
     night_hours: int = Field(default=6, ge=1, le=10, description="hours over which a night's syncs are spread")
+    desk_host: str = Field(
+        default="127.0.0.1", description="the address the review desk listens on; 0.0.0.0 in a container"
+    )
+    desk_port: int | None = Field(
+        default=None, description="port of the review desk; without it 8700, or in the local stack one that is free"
+    )
+    desk_secret: SecretStr | None = Field(
+        default=None, description="what signs the desk's sessions, the same for each of its processes; made without it"
+    )
