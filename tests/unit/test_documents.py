@@ -1,11 +1,14 @@
 """The documents say what the code does."""
 
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from schemas.events import ChangeSetStarted, KindCounts
-from services.guard.policy import Hold, Limits, judge
+from schemas.events import ChangeSetStarted, EmptiedSchool, KindCounts
+from schemas.records import KINDS
+from services.guard.calendar import Pause
+from services.guard.policy import Circumstances, Hold, KindLimit, LookFirst, Week, judge
 from services.settings import Settings
 from tests.change_sets import approved
 
@@ -32,10 +35,24 @@ def test_every_reason_to_hold_is_in_the_reviewers_manual() -> None:
     counts = {
         "teachers": KindCounts(existing=10, updated=6),
         "students": KindCounts(existing=10, removed=10),
-        "classes": KindCounts(created=1),
+        "classes": KindCounts(existing=50, created=11, removed=11),
     }
-    judged = judge(header.model_copy(update={"counts": counts}), Limits(50), setting_up=False)
-    assert isinstance(judged, Hold)
-    codes = {reason.code for reason in judged.reasons}
-    assert codes == {"too-large", "emptied-collection", "first-load"}
-    assert all(f"| `{code}` |" in text for code in codes)
+    wrong = header.model_copy(
+        update={
+            "changes": 38,
+            "counts": counts,
+            "emptied_schools": (EmptiedSchool(school="s1", students=10),),
+            "renumbered": {"classes": 11},
+        }
+    )
+    circumstances = Circumstances(
+        limits={kind: KindLimit(50) for kind in KINDS},
+        week=Week({"classes": 60}, {"classes": 20}),
+        pause=Pause(("Thanksgiving",), date(2026, 11, 26), date(2026, 11, 27), "America/New_York"),
+        look_first=LookFirst("ana", "a new provider", datetime(2026, 11, 1, tzinfo=UTC)),
+    )
+    first = header.model_copy(update={"changes": 1, "counts": {"students": KindCounts(created=1)}})
+    judged = (judge(wrong, circumstances), judge(first, circumstances))
+    codes = {reason.code for judgement in judged if isinstance(judgement, Hold) for reason in judgement.reasons}
+    written = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
+    assert codes == written
