@@ -212,9 +212,9 @@ class ProviderHttp:
             raise TypeError("only a passing failure is tried again")
         asked = f"; it asks for {error.reset_in:.0f} seconds of rest" if error.reset_in else ""
         tries = "once" if state.attempt_number == 1 else f"{state.attempt_number} times"
-        advice = (
-            "sync the district again later" if self._answered else "check the district's url, or sync it again later"
-        )
+        advice = "sync the district again later"
+        if not self._answered:
+            advice = f"check the district's url, or {advice}"
         raise PullFailedError(error.code, f"{error.text}{asked} (tried {tries}); {advice}") from error
 
     async def _accept(self, response: httpx.Response, where: str, may_shrink: bool) -> httpx.Response:
