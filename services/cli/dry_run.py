@@ -20,7 +20,8 @@ from services.diff.applied import AppliedRoster
 from services.diff.change_set import ChangeSet, work_out
 from services.diff.spool import Spool
 from services.districts import District
-from services.guard.policy import Hold, Limits, judge
+from services.guard.policy import Hold, judge
+from services.guard.rules_rows import circumstances
 from services.ingest.defects import DefectCode
 from services.ingest.providers.hosts import HostLimits
 from services.ingest.providers.open import open_source
@@ -85,9 +86,8 @@ def dry_run(connection: psycopg.Connection[Any], district: District, settings: S
         applied = stack.enter_context(AppliedRoster(connection, district.district))
         change_set = work_out(district.district, applied, snapshot.pages, chunk_records=settings.page_records)
         stack.callback(change_set.chunks.close)
-        judgement = judge(
-            _header(district, change_set, report), Limits(settings.limit_percent), setting_up=district.setting_up
-        )
+        header = _header(district, change_set, report)
+        judgement = judge(header, circumstances(connection, district, now(), header, settings.limit_percent))
         return DryRun(
             base_version=change_set.base_version,
             change_set=change_set.id,
@@ -135,7 +135,7 @@ async def _pull(
 
 
 def _header(district: District, change_set: ChangeSet, report: PullReport) -> ChangeSetStarted:
-    """Give the header as diff would write it: a judgement follows from it alone."""
+    """Give the header as diff would write it."""
     return ChangeSetStarted(
         district=district.district,
         sync_id=_DRY_RUN,
@@ -145,6 +145,9 @@ def _header(district: District, change_set: ChangeSet, report: PullReport) -> Ch
         counts=change_set.counts,
         changes=change_set.changes,
         chunks=change_set.chunks.blocks,
+        content=change_set.content,
+        emptied_schools=change_set.emptied_schools,
+        renumbered=change_set.renumbered,
         proofs=tuple(report.proofs),
         started_at=now(),
     )
