@@ -271,9 +271,13 @@ class Pipeline:
 
         return until(f"night {sync_id} ends", look, seconds)
 
-    def published(self) -> None:
+    def published(self, seconds: float = 30) -> None:
         """Wait until the outbox is empty: everything it held is durable in Kafka."""
-        until("the outbox is empty", lambda: True if self.query("SELECT count(*) FROM outbox") == [(0,)] else None)
+
+        def look() -> bool | None:
+            return None if self.query("SELECT 1 FROM outbox LIMIT 1") else True
+
+        until("the outbox is empty", look, seconds)
 
     def messages(self, topic: Topic) -> list[Any]:
         """Give everything on a topic now, as Kafka's records, in the order of each partition."""
