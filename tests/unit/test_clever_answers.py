@@ -242,15 +242,16 @@ def test_a_replaced_token_is_looked_up_once_more_and_the_pull_goes_on(tmp_path: 
 
 
 def test_a_token_replaced_during_the_pull_is_looked_up_again(tmp_path: Path) -> None:
-    server = WithTokens("current", "new")
+    server = WithTokens("current", "new", "newest")
+    replaced_at = {"/v3.0/terms": "new", "/v3.0/users": "newest"}
 
     def replace(request: httpx.Request, ordinary: httpx.Response) -> httpx.Response:
-        if request.url.path.endswith("/courses"):
-            server.clever.token = "new"
+        server.clever.token = replaced_at.pop(request.url.path, server.clever.token)
         return ordinary
 
     server.clever.twist = replace
     assert len(read(server, tmp_path, credentials=CLIENT).classes) == 1
+    assert len(server.asked_for_tokens) == 3
 
 
 def test_a_token_that_stays_refused_means_disconnected(tmp_path: Path) -> None:

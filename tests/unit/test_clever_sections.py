@@ -10,6 +10,7 @@ import pytest
 from tests.unit.clever_server import (
     COURSE,
     DISTRICT,
+    SCHOOL,
     TEACHER,
     CleverServer,
     Rows,
@@ -91,7 +92,7 @@ def test_the_order_of_fields_changes_no_record(tmp_path: Path) -> None:
 
 
 def test_the_order_of_students_and_of_further_teachers_changes_no_class(tmp_path: Path) -> None:
-    further = [f"e{number}" * 12 for number in (1, 2)]
+    further = [f"e{number}" * 12 for number in range(8)]
 
     def ordered(teachers: list[str], students: list[str]) -> Callable[[Rows], None]:
         def change(rows: Rows) -> None:
@@ -184,6 +185,16 @@ def test_a_section_of_no_known_school_is_left_out_and_counted(tmp_path: Path, sc
     pull = pull_of(tmp_path, with_section(school=school))
     assert pull.classes == []
     assert pull.report.defects["class-without-school"] == 1
+
+
+def test_a_section_of_a_school_that_cannot_be_read_stays_a_class(tmp_path: Path) -> None:
+    def change(rows: Rows) -> None:
+        rows["schools"] = [{"id": SCHOOL, "name": 5}]
+
+    pull = pull_of(tmp_path, change)
+    assert pull.kept("schools") == [SCHOOL]
+    assert pull.classes[0].school == SCHOOL
+    assert pull.students[0].schools == (SCHOOL,)
 
 
 def test_a_person_who_returns_under_a_new_id_is_a_new_person(tmp_path: Path) -> None:
