@@ -143,6 +143,7 @@ def _what_next(settings: Settings, kafka: str, sandbox: str) -> None:
     home = "" if "home" not in settings.model_fields_set else f"ROLLCALL_HOME={settings.home} "
     screen.rule("Everything is up", align="left")
     screen.print(f"  Kafka {kafka}, sandbox providers {sandbox}/control, logs {settings.home / 'logs'}")
+    screen.print(f"  Mail to contacts and operators is caught, not delivered: {sandbox}/mail")
     screen.print("  In another terminal you may try:")
     for command, does in (
         ("status", "where everything listens, how far each worker is, each district's last night"),

@@ -40,6 +40,7 @@ class StackRecord:
     kafka: str | None = None
     database: str | None = None
     sandbox: str | None = None
+    smtp: str | None = None
     processes: list[ProcessRecord] = field(default_factory=list)
 
 

@@ -74,7 +74,7 @@ class StackProcess:
         self._record.kafka, self._record.database = kafka, database
         if sandbox:
             self._start_sandbox()
-        environment = {**os.environ, "ROLLCALL_KAFKA": kafka, "ROLLCALL_DATABASE": database}
+        environment = {**os.environ, "ROLLCALL_KAFKA": kafka, "ROLLCALL_DATABASE": database, **self._mail_settings()}
         self._say("starting the workers")
         self._supervisor.start(*(self._worker(name, environment) for name in WORKERS))
         self._record.state = "ready"
@@ -134,7 +134,9 @@ class StackProcess:
     def _start_sandbox(self) -> None:
         port = ports.choose(self._home / "sandbox" / "ports.json", "sandbox", self._settings.sandbox_port, usual=8600)
         address = f"http://{ports.HOST}:{port}"
-        command = (sys.executable, "-m", "deploy.sandbox", "--port", str(port), "--state", str(self._home / "sandbox"))
+        mail_port = ports.choose(self._home / "sandbox" / "ports.json", "mail", usual=8625)
+        listening = ("--port", str(port), "--mail-port", str(mail_port))
+        command = (sys.executable, "-m", "deploy.sandbox", *listening, "--state", str(self._home / "sandbox"))
         process = Process("sandbox", command, self._log("sandbox"), orphan_signal=signal.SIGKILL)
 
         def start() -> None:
@@ -143,7 +145,17 @@ class StackProcess:
 
         self._say("starting the sandbox providers")
         self._supervisor.start(Child(process, start))
-        self._record.sandbox = address
+        self._record.sandbox, self._record.smtp = address, f"smtp://{ports.HOST}:{mail_port}"
+
+    def _mail_settings(self) -> dict[str, str]:
+        """Have mail caught by the sandbox, soon and for operators too, where no mail server is configured."""
+        if self._record.smtp is None or self._settings.smtp is not None:
+            return {}
+        caught = {"ROLLCALL_SMTP": self._record.smtp}
+        for name, value in (("operators", "operators@rollcall.example"), ("notice_seconds", "5")):
+            if name not in self._settings.model_fields_set:
+                caught[f"ROLLCALL_{name.upper()}"] = value
+        return caught
 
     def _worker(self, name: str, environment: dict[str, str]) -> Child:
         command = (sys.executable, "-m", "services.run_worker", name)

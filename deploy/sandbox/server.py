@@ -1,8 +1,9 @@
-"""Serves the sandbox providers: `python -m deploy.sandbox --port 8600 --state FOLDER`."""
+"""Serves the sandbox providers and a mail catcher: `python -m deploy.sandbox --port 8600 --state FOLDER`."""
 
 import argparse
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import structlog
@@ -10,18 +11,20 @@ import uvicorn
 from starlette.applications import Starlette
 
 from deploy.sandbox import classlink_api, clever_api, control_api, oneroster_api, samples
+from deploy.sandbox.mail_catcher import MailCatcher
 from deploy.sandbox.registry import Registry
 from services.logs import configure_logs
 
 
-def application(registry: Registry) -> Starlette:
-    """Give the sandbox as one ASGI application."""
+def application(registry: Registry, mail: MailCatcher | None = None) -> Starlette:
+    """Give the sandbox as one ASGI application, with the pages of a mail catcher where there is one."""
     return Starlette(
         routes=[
             *control_api.routes(registry),
             *clever_api.routes(registry),
             *oneroster_api.routes(registry),
             *classlink_api.routes(registry),
+            *(mail.routes() if mail else ()),
         ]
     )
 
@@ -32,6 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, required=True, help="port to listen on")
     parser.add_argument("--state", type=Path, required=True, help="folder that keeps districts.json over restarts")
+    parser.add_argument("--mail-port", type=int, help="port to take mail on, which is shown at /mail (default: none)")
     parser.add_argument("--no-samples", action="store_true", help="begin without the sample districts")
     given = parser.parse_args(arguments)
     configure_logs("sandbox", "INFO")
@@ -42,9 +46,10 @@ def main(arguments: list[str] | None = None) -> None:
                 registry.create(definition)
     log = structlog.get_logger()
     log.info("sandbox.started", port=given.port, districts=[entry.definition.district for entry in registry])
+    mail = MailCatcher() if given.mail_port is not None else None
     # Answers broken off on purpose would be errors to uvicorn, so it only speaks up when it cannot go on.
     config = uvicorn.Config(
-        application(registry),
+        application(registry, mail),
         host=given.host,
         port=given.port,
         log_config=None,
@@ -56,6 +61,9 @@ def main(arguments: list[str] | None = None) -> None:
     # uvicorn raises the signal that stopped it once more when it is done; by then there is nothing left to stop.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda number, frame: None)
-    server.run()
+    with ExitStack() as listening:
+        if mail is not None:
+            listening.enter_context(mail.listening(given.host, given.mail_port))
+        server.run()
     log.info("sandbox.stopped")
     sys.exit(0 if server.started else 1)
