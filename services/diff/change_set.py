@@ -88,8 +88,8 @@ class _Comparer:
         self._chunks = chunks
         self._batch = batch
         self._places = PlaceCounts()
-        self._unknown_people: set[str] = set()
-        self._removed_people: list[str] = []
+        self._unknown: dict[RecordKind, set[str]] = {"teachers": set(), "students": set()}
+        self._removed: dict[RecordKind, set[str]] = {"teachers": set(), "students": set()}
 
     def compare(self, kind: RecordKind, pages: Iterable[bytes]) -> KindCounts:
         comparison = KindComparison(self._applied.digests(kind))
@@ -106,14 +106,14 @@ class _Comparer:
             if page.kept:
                 digests_of_kept.update(comparison.applied(page.kept))
                 unknown = comparison.keep(page.kept)
-                if kind in ("teachers", "students"):
-                    self._unknown_people |= unknown
+                if kind in self._unknown:
+                    self._unknown[kind] |= unknown
         gone = comparison.removed()
-        if kind in ("teachers", "students"):
-            self._removed_people += [id_ for id_, _ in gone]
+        if kind in self._removed:
+            self._removed[kind].update(id_ for id_, _ in gone)
         pending += [ChangeView("removed", kind, id_, before_digest=digest.hex()) for id_, digest in gone]
         updated = comparison.updated
-        if kind == "classes" and digests_of_kept and self._removed_people:
+        if kind == "classes" and digests_of_kept and any(self._removed.values()):
             without_them = list(self._kept_without_removed(digests_of_kept))
             updated += len(without_them)
             pending += without_them
@@ -127,8 +127,8 @@ class _Comparer:
 
     def _change(self, comparison: KindComparison, kind: RecordKind, entry: PageEntry) -> ChangeView | None:
         digest, record = entry.digest, entry.record
-        if kind == "classes" and self._unknown_people:
-            encoded = self._without(_class.decode(record), self._unknown_people)
+        if kind == "classes" and any(self._unknown.values()):
+            encoded = encode_record(_without(_class.decode(record), self._unknown))
             digest, record = digest_of(encoded), msgspec.Raw(encoded)
         does = comparison.operation(entry.id, digest)
         if does is None:
@@ -140,12 +140,12 @@ class _Comparer:
 
     def _kept_without_removed(self, digests: dict[str, bytes]) -> Iterator[ChangeView]:
         """A class kept as it is still loses the people who have left, or its places would point at nobody."""
-        touched = self._applied.kept_classes_of(list(digests), self._removed_people)
-        gone = set(self._removed_people)
+        gone = list(self._removed["teachers"] | self._removed["students"])
+        touched = self._applied.kept_classes_of(list(digests), gone)
         for class_ in self._applied.records("classes", touched).values():
-            if not isinstance(class_, Class):
+            if not isinstance(class_, Class) or (without := _without(class_, self._removed)) == class_:
                 continue
-            encoded = self._without(class_, gone)
+            encoded = encode_record(without)
             yield ChangeView(
                 "updated",
                 "classes",
@@ -155,16 +155,6 @@ class _Comparer:
                 None,
                 msgspec.Raw(encoded),
             )
-
-    @staticmethod
-    def _without(class_: Class, people: set[str]) -> bytes:
-        return encode_record(
-            replace(
-                class_,
-                teachers=tuple(id_ for id_ in class_.teachers if id_ not in people),
-                students=tuple(id_ for id_ in class_.students if id_ not in people),
-            )
-        )
 
     def _emit(self, kind: RecordKind, changes: list[ChangeView]) -> None:
         before = self._applied.records(kind, [change.id for change in changes if change.op != "created"])
@@ -177,6 +167,15 @@ class _Comparer:
                 self._places.count(was if isinstance(was, Class) else None, will)
             whole = change if was is None else msgspec.structs.replace(change, before=msgspec.Raw(encode_record(was)))
             self._chunks.add(whole)
+
+
+def _without(class_: Class, people: dict[RecordKind, set[str]]) -> Class:
+    """Take these people's places away, each in the part that is meant: one person may teach here and learn there."""
+    return replace(
+        class_,
+        teachers=tuple(id_ for id_ in class_.teachers if id_ not in people["teachers"]),
+        students=tuple(id_ for id_ in class_.students if id_ not in people["students"]),
+    )
 
 
 def work_out(district: str, applied: AppliedRoster, pages: dict[RecordKind, Spool], *, chunk_records: int) -> ChangeSet:

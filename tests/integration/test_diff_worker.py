@@ -142,6 +142,21 @@ def test_a_kept_class_still_loses_the_people_who_have_left(diffing: Pipeline) ->
     assert (header.counts["classes"].removed, header.counts["places"].removed) == (0, 1)
 
 
+def test_who_teaches_and_learns_loses_only_the_part_that_is_gone(diffing: Pipeline) -> None:
+    both = Student(TEACHER.id, None, "Ada", "Hand", "Ada Hand", ("s1",))
+    everybody: list[Record] = [SCHOOL, TEACHER, *STUDENTS, both, CLASS]
+    for event in approved("springfield", 0, [created(record) for record in everybody], {}):
+        diffing.publish(APPROVED, event)
+    until("all is applied", lambda: diffing.query("SELECT 1 FROM rosters WHERE roster_version = 1") or None)
+    no_more_a_student: dict[RecordKind, list[Record]] = {**ROSTER, "classes": []}
+    diffing.publish_snapshot("springfield", no_more_a_student, kept={"classes": [CLASS.id]})
+    header = _change_sets(diffing, 1)[0]
+    assert (header.changes, header.counts["students"].removed) == (1, 1)
+    diffing.publish_snapshot("springfield", {**ROSTER, "students": [*STUDENTS, both]}, kept={"students": ["t1-odd"]})
+    diffing.publish_snapshot("springfield", {**ROSTER, "teachers": []}, kept={"teachers": [TEACHER.id, "p000"]})
+    assert [header.changes for header in _change_sets(diffing, 3)[1:]] == [0, 1]
+
+
 def test_diff_killed_at_any_moment_loses_no_change_set(kafka: str, database: str, topic_prefix: str) -> None:
     with pipeline(kafka, database, topic_prefix) as running:
         running.add_district("springfield")
