@@ -56,7 +56,7 @@ class MailCatcher:
         last = self._mails[-1].number if self._mails else 0
         caught = CaughtMail(
             number=last + 1,
-            received_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            received_at=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S %Z}",
             recipients=list(envelope.rcpt_tos),
             sender=envelope.mail_from or "",
             subject=str(mail["Subject"] or ""),

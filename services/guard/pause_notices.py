@@ -56,11 +56,11 @@ def _text(code: PauseCode, pause: Pause) -> str:
     match code:
         case "pause-ahead":
             days = f"from {_day(pause.first_day)} to {_day(pause.last_day)}, both included"
-            return f"Roster updates will pause for {pause.name}, {days}; they go on on {goes_on} ({zone})."
+            return f"Roster updates will pause for {pause.name}, {days}. They go on from {goes_on} ({zone})."
         case "pause-begun":
-            return f"Roster updates are paused for {pause.name}. They go on on {goes_on} ({zone})."
+            return f"Roster updates are paused for {pause.name}. They go on from {goes_on} ({zone})."
         case "pause-over":
-            return f"The pause for {pause.name} is over. Roster updates go on since {goes_on} ({zone})."
+            return f"The pause for {pause.name} is over. Roster updates go on from {goes_on} ({zone})."
 
 
 def _day(day: date) -> str:

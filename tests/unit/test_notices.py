@@ -26,6 +26,15 @@ CODES: Sequence[str] = get_args(Notice.model_fields["code"].annotation)
 TEMPLATES = ("notice.txt", "notice.html", "digest.txt", "digest.html", "page.html")
 Code = Literal["held", "pause-ahead", "pause-begun", "pause-over", "disconnected", "conflicts"]
 
+PAGES: dict[Code, str] = {
+    "held": "sets/subject-1",
+    "pause-ahead": "calendar",
+    "pause-begun": "calendar",
+    "pause-over": "calendar",
+    "disconnected": "districts/district-1",
+    "conflicts": "districts/district-1",
+}
+
 
 def due(
     number: int = 1, *, code: Code = "held", recipient: str = "ops@rollcall.example", age: float = 120, name: str = ""
@@ -55,7 +64,7 @@ def test_each_notice_says_which_district_what_is_so_and_what_to_do_in_text_and_i
     for body in (mail.text, mail.html):
         assert "District 1: " in body
         assert "63% of classes would change: 2,310 of 3,667 (limit 50%)." in body
-        assert "https://desk.example" in body
+        assert f"https://desk.example/{PAGES[code]}" in body
         assert "2026-11-24 02:12 CST" in body
     assert len(mail.text.split("\n\n")) >= 4
 
@@ -73,7 +82,7 @@ def test_the_templates_use_the_notice_the_district_and_the_desk_and_no_field_of_
     sources = {name: loader.get_source(environment, name)[0] for name in TEMPLATES}
     assert sorted(environment.list_templates()) == sorted(TEMPLATES)
     used = {name for source in sources.values() for name in meta.find_undeclared_variables(environment.parse(source))}
-    assert used == {"subject", "told", "desk_url"}
+    assert used == {"subject", "told"}
     fields = {field for record in (School, Teacher, Student, Class) for field in get_type_hints(record)}
     personal = fields - {"name"}  # the district's
     assert {"given", "family", "display_name", "email", "birth_date"} <= personal
@@ -98,6 +107,8 @@ def test_up_to_five_notices_go_out_one_by_one_and_more_in_one_digest_that_lists_
     for number in range(MANY + 1):
         assert f"District {number} (district-{number}): roster change held for review" in mail.text
         assert f"District {number} (district-{number})" in mail.html
+        assert f"https://desk.example/sets/subject-{number}" in mail.text
+        assert f'href="https://desk.example/sets/subject-{number}"' in mail.html
 
 
 def test_notices_wait_for_each_other_and_a_recipient_waits_for_nobody_else() -> None:

@@ -56,7 +56,7 @@ def test_a_notice_of_a_pause_names_it_its_days_and_the_day_on_which_updates_go_o
     (ahead,) = _told(BEGINS - timedelta(days=2))
     assert ahead.text == (
         "Roster updates will pause for Thanksgiving, from Thursday, 26 November 2026 to Friday, 27 November 2026, both "
-        "included; they go on on Saturday, 28 November 2026 (days in America/Chicago time)."
+        "included. They go on from Saturday, 28 November 2026 (days in America/Chicago time)."
     )
     assert all("Saturday, 28 November 2026" in notice.text for notice in (*_told(BEGINS), *_told(ENDS)))
 

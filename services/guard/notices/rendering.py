@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from schemas.events import Notice
 from services.guard.notices.parcels import Due, Parcel
 from services.guard.notices.words import words_of
 
@@ -35,8 +36,7 @@ def render(parcel: Parcel, desk_url: str | None) -> Mail:
     subject = _subject(parcel)
     seen = {
         "subject": subject,
-        "told": [_told(one) for one in parcel.contents],
-        "desk_url": desk_url,
+        "told": [_told(one, desk_url) for one in parcel.contents],
     }
     name = "notice" if len(parcel.contents) == 1 else "digest"
     return Mail(
@@ -51,13 +51,23 @@ def headline(one: Due) -> str:
     return " ".join(f"{one.district_name}: {words_of(one.notice).heading}".split())
 
 
-def _told(one: Due) -> dict[str, Any]:
+def desk_link(notice: Notice, desk_url: str | None) -> str | None:
+    """Give the desk's page that a notice is about, or None where nobody has said where the desk is."""
+    if desk_url is None:
+        return None
+    pauses = dict.fromkeys(("pause-ahead", "pause-begun", "pause-over"), "calendar")
+    pages = {"held": f"sets/{notice.subject_id}", **pauses}
+    return f"{desk_url.rstrip('/')}/{pages.get(notice.code, f'districts/{notice.district}')}"
+
+
+def _told(one: Due, desk_url: str | None) -> dict[str, Any]:
     when = one.notice.noticed_at.astimezone(ZoneInfo(one.timezone))
     return {
         "name": one.district_name,
         "district": one.notice.district,
         "words": words_of(one.notice),
         "text": one.notice.text,
+        "link": desk_link(one.notice, desk_url),
         "when": f"{when:%Y-%m-%d %H:%M %Z}",
     }
 

@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from services import clock
 from services.guard.notices.carriers import MisconfiguredError, NotDeliveredError
 from services.guard.notices.parcels import Due, Parcel
-from services.guard.notices.rendering import headline
+from services.guard.notices.rendering import desk_link, headline
 
 _SECONDS = 15
 
@@ -66,7 +66,7 @@ class WebhookCarrier:
                 "district_name": one.district_name,
                 "code": notice.code,
                 "subject_id": notice.subject_id,
-                "desk_url": self._desk_url,
+                "link": desk_link(notice, self._desk_url),
             },
         }
         return json.dumps(document, ensure_ascii=False).encode()
