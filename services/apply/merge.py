@@ -34,8 +34,9 @@ class DistrictGoneError(Exception):
 def merge(staged: StagedChangeSet) -> Outcome:
     """Apply the change set, write the ledger and the outbox and move the roster version on by one, all or nothing.
 
-    A set that the ledger has is 'applied before'; one whose base version is no longer current is 'stale', and a fresh
-    sync is asked for (promise 5). Raises MisfitError, DistrictGoneError, psycopg.Error; then nothing has changed.
+    A set that the ledger has, or whose night was found to change nothing, is 'applied before'; one whose base version
+    is no longer current is 'stale', and a fresh sync is asked for (promise 5). Raises MisfitError, DistrictGoneError,
+    psycopg.Error; then nothing has changed.
     """
     connection, started = staged.connection, staged.started
     about: dict[str, Any] = {"district": started.district, "change_set": started.change_set, "sync_id": started.sync_id}
@@ -48,6 +49,8 @@ def merge(staged: StagedChangeSet) -> Outcome:
             _end_night(connection, staged, before[0], "applied")
             return "applied before"
         version, digest, setting_up = roster
+        if connection.execute(QUERIES["found_unchanged"], about).fetchone() is not None:
+            return "applied before"
         if version != started.base_version:
             _ask_again(connection, staged, version)
             return "stale"

@@ -44,6 +44,10 @@ FOR UPDATE OF r;
 -- name: in_ledger
 SELECT roster_version FROM ledger WHERE change_set = %(change_set)s;
 
+-- name: found_unchanged
+-- A set without changes leaves nothing in the ledger; its night says that it has been here.
+SELECT FROM nights WHERE sync_id = %(sync_id)s AND change_set = %(change_set)s AND state = 'unchanged';
+
 -- name: remove_places
 -- Places of touched classes that are not in their new rosters.
 DELETE FROM places p USING staged s

@@ -156,6 +156,30 @@ def test_a_change_set_against_an_older_version_is_refused_and_a_fresh_sync_is_as
     assert applying.query("SELECT count(*) FROM schools") == [(1,)]
 
 
+def test_a_night_without_changes_that_is_delivered_again_later_stays_as_it_ended(applying: Pipeline) -> None:
+    _send(applying, approved("springfield", 0, FIRST, {}))
+    _at_version(applying, 1)
+    unchanged = approved("springfield", 1, [], EXISTING)
+    header = unchanged[0]
+    assert isinstance(header, ChangeSetStarted)
+    with applying.connect() as connection:
+        connection.execute(
+            "INSERT INTO nights (sync_id, district, reason, state, requested_at)"
+            " VALUES (%s, 'springfield', 'by hand', 'comparing', now())",
+            (header.sync_id,),
+        )
+    _send(applying, unchanged)
+    assert applying.ended(header.sync_id).state == "unchanged"
+    _send(applying, approved("springfield", 1, [created(School("s2", "Adams"))], EXISTING))
+    _at_version(applying, 2)
+    _send(applying, unchanged)
+    _send(applying, approved("springfield", 2, [created(School("s3", "Grant"))], {**EXISTING, "schools": 2}))
+    _at_version(applying, 3)
+    assert applying.ended(header.sync_id).state == "unchanged"
+    applying.published()
+    assert applying.messages(SYNC_REQUESTS) == []
+
+
 def test_what_one_district_sends_that_nobody_can_apply_does_not_stop_another(applying: Pipeline) -> None:
     applying.add_district("riverside")
     _send(applying, approved("springfield", 0, [created(CLASS)], {}))
