@@ -145,7 +145,7 @@ NOTICES = Topic(
     name="roster.notices",
     key="district",
     types={"dev.rollcall.notice.v1": events.Notice},
-    writers=("guard", "scheduler"),
+    writers=("guard", "scheduler", "relay"),
     readers=("notifier",),
 )
 
