@@ -1,0 +1,88 @@
+"""The desk as an application: its pages, its templates, and what every answer has in common."""
+
+from datetime import datetime
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from schemas.records import KINDS, RECORD_KINDS
+from services.clock import now
+from services.guard.desk.web import (
+    board_pages,
+    calendar_pages,
+    change_pages,
+    charts,
+    decision_pages,
+    looks_pages,
+    plain_words,
+    set_pages,
+    sign_in_pages,
+)
+from services.guard.desk.web.error_pages import add_error_pages
+from services.guard.desk.web.security_headers import SecurityHeaders
+from services.guard.desk.web.visit import Desk
+
+HERE = Path(__file__).parent
+
+
+def desk_app(desk: Desk) -> FastAPI:
+    """Give the application that serves this desk."""
+    app = FastAPI(title="Rollcall review desk", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.desk = desk
+    app.add_middleware(SecurityHeaders)
+    add_error_pages(app)
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    app.add_api_route("/healthz", _health, include_in_schema=False)
+    pages = (sign_in_pages, board_pages, set_pages, change_pages, decision_pages, calendar_pages, looks_pages)
+    for module in pages:
+        app.include_router(module.router)
+    return app
+
+
+def page_templates() -> Jinja2Templates:
+    """Give the templates; a name that a page forgot to give is an error, and everything is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=plain_words.number,
+        clock=lambda moment, zone: plain_words.clock(moment, zone, now()),
+        exact=plain_words.exact,
+        ago=lambda moment: plain_words.ago(moment, now()),
+        duration=plain_words.duration,
+    )
+    environment.globals.update(
+        KINDS=KINDS,
+        RECORD_KINDS=RECORD_KINDS,
+        SIGNS=plain_words.SIGNS,
+        OP_WORDS=plain_words.OP_WORDS,
+        ONE=plain_words.ONE,
+        MANY=plain_words.MANY,
+        FIELD_WORDS=plain_words.FIELD_WORDS,
+        row_text=plain_words.row_text,
+        done_summary=plain_words.done_summary,
+        difference_text=plain_words.difference_text,
+        name_of=plain_words.name_of,
+        what_differs=plain_words.what_differs,
+        share_bar=charts.share_bar,
+        date_of=_date_of,
+    )
+    return Jinja2Templates(env=environment)
+
+
+def _date_of(moment: datetime, zone: str) -> str:
+    there = plain_words.zoned(moment, zone)
+    return f"{there:%a} {there.day} {there:%b}"
+
+
+def _health(_request: Request) -> Response:
+    """Say that the desk serves."""
+    return PlainTextResponse("the desk is open\n")

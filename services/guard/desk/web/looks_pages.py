@@ -1,0 +1,44 @@
+"""Who looked at names, and who decided what: the desk's own record."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import psycopg
+from fastapi import APIRouter, Query, Response
+from psycopg.rows import class_row
+
+from services.database.queries import Queries
+from services.guard.desk.web.labels import district_labels
+from services.guard.desk.web.visit import SignedIn
+
+router = APIRouter()
+QUERIES = Queries("services.guard.desk.web", "looks.sql")
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A look or a decision; `what` says which names, or the reason."""
+
+    at: datetime
+    reviewer: str
+    did: str
+    change_set: str
+    district: str | None
+    what: str
+
+
+@router.get("/record")
+def record(visit: SignedIn, page: Annotated[int, Query(ge=1, le=100_000)] = 1) -> Response:
+    """Show looks and decisions, the newest first."""
+    with visit.desk.connection() as connection:
+        entries = _entries(connection, page)
+        labels = district_labels(connection)
+    more = len(entries) > PAGE_SIZE
+    return visit.page("record.html", entries=entries[:PAGE_SIZE], labels=labels, number=page, more=more)
+
+
+def _entries(connection: psycopg.Connection[Any], page: int) -> list[Entry]:
+    with connection.cursor(row_factory=class_row(Entry)) as cursor:
+        return cursor.execute(QUERIES["entries"], {"most": PAGE_SIZE + 1, "skip": (page - 1) * PAGE_SIZE}).fetchall()

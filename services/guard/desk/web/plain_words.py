@@ -1,0 +1,179 @@
+"""The desk's words and numbers: what a set would do in a sentence, times in a district's zone (pure)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from schemas.events import Operation
+from schemas.records import KINDS, Kind, RecordKind
+from services.guard.desk.answers import BoardRow, ChangeShown, Counts, Difference, NightShown
+
+SIGNS: dict[Operation, str] = {"created": "+", "updated": "~", "removed": "−"}
+OP_WORDS: dict[Operation, str] = {"created": "new", "updated": "changed", "removed": "leaves"}
+ONE: dict[Kind, str] = {
+    "schools": "school",
+    "teachers": "teacher",
+    "students": "student",
+    "classes": "class",
+    "places": "place in a class",
+}
+MANY: dict[Kind, str] = {**{kind: kind for kind in KINDS}, "places": "places in classes"}
+FIELD_WORDS = {
+    "given": "given name",
+    "family": "family name",
+    "display_name": "display name",
+    "birth_date": "date of birth",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DistrictLabel:
+    """What a district is called, and its time zone."""
+
+    district: str
+    name: str
+    timezone: str
+
+
+def number(value: int) -> str:
+    """Give 48120 as '48,120'."""
+    return f"{value:,}"
+
+
+def counted(count: int, kind: Kind) -> str:
+    """Give '1 class', '2,299 classes'."""
+    return f"{count:,} {ONE[kind] if count == 1 else MANY[kind]}"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Give 'a', 'a and b', 'a, b and c'."""
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def consequence(counts: Mapping[Kind, Counts]) -> str:
+    """Give the largest consequence of a set in one sentence: who and what leaves; where nothing does, what else."""
+    verbs: tuple[tuple[Operation, str], ...] = (
+        ("removed", "will leave"),
+        ("updated", "will change"),
+        ("created", "will come"),
+    )
+    for op, verb in verbs:
+        found = [(kind, getattr(counts[kind], op)) for kind in KINDS if kind in counts]
+        records = [counted(count, kind) for kind, count in found if count and kind != "places"]
+        places = [counted(count, kind) for kind, count in found if count and kind == "places"]
+        if records or places:
+            return f"{listed(records or places)} {verb}."
+    return "Nothing will change."
+
+
+def removes_much(counts: Mapping[Kind, Counts]) -> bool:
+    """Tell whether more than a tenth of any kind would leave."""
+    return any(one.removed * 10 > one.existing for one in counts.values())
+
+
+def same_name(typed: str, name: str) -> bool:
+    """Tell whether somebody typed the name, be it in other capitals or spaces."""
+    return " ".join(typed.split()).casefold() == " ".join(name.split()).casefold()
+
+
+def zoned(moment: datetime, timezone: str) -> datetime:
+    """Give the moment in the zone."""
+    return moment.astimezone(ZoneInfo(timezone))
+
+
+def clock(moment: datetime, timezone: str, at: datetime) -> str:
+    """Give a moment as short as it is clear at `at`: '02:14 CST' today, else 'Mon 23 Nov, 02:14 CST'."""
+    there = zoned(moment, timezone)
+    today = zoned(at, timezone).date() == there.date()
+    return f"{there:%H:%M %Z}" if today else f"{there:%a} {there.day} {there:%b}, {there:%H:%M %Z}"
+
+
+def exact(moment: datetime, timezone: str) -> str:
+    """Give a moment whole: 'Tue 24 Nov 2026, 02:14:11 CST'."""
+    there = zoned(moment, timezone)
+    return f"{there:%a} {there.day} {there:%b %Y, %H:%M:%S %Z}"
+
+
+def ago(moment: datetime, at: datetime) -> str:
+    """Give how long ago, in the largest unit: 'just now', '4 minutes ago', '3 days ago'."""
+    seconds = int((at - moment).total_seconds())
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            many = seconds // length
+            return f"{many} {unit}{'' if many == 1 else 's'} ago"
+    return "just now"
+
+
+def duration(took: timedelta) -> str:
+    """Give '48 s', '9 min', '2 h 05 min'."""
+    seconds = max(0, round(took.total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def done_summary(night: NightShown) -> str:
+    """Give what a night did: '+12 students, 3 left, 41 classes changed'."""
+    parts = []
+    for kind in ("schools", "teachers", "students", "classes"):
+        counts = night.counts.get(kind)
+        if counts is None:
+            continue
+        if counts.created:
+            parts.append(f"+{counted(counts.created, kind)}")
+        if counts.removed:
+            parts.append(f"{counted(counts.removed, kind)} left")
+        if counts.updated:
+            parts.append(f"{counted(counts.updated, kind)} changed")
+    return ", ".join(parts) or "nothing changed"
+
+
+def row_text(row: BoardRow) -> str:
+    """Give what a row of the board says."""
+    if row.state == "done" and row.night is not None and row.night.outcome == "applied":
+        return done_summary(row.night)
+    return row.text
+
+
+def difference_text(difference: Difference) -> str:
+    """Give '+14 new students' or 'no longer: 3 removed classes' of a comparison with the set held before."""
+    word = {"created": "new", "updated": "changed", "removed": "leaving"}[difference.op]
+    kind: RecordKind = difference.kind
+    parts = []
+    if difference.only_here:
+        parts.append(f"{difference.only_here:,} more {word} {MANY[kind]}")
+    if difference.only_before:
+        parts.append(f"{difference.only_before:,} {word} {MANY[kind]} no longer")
+    return ", ".join(parts)
+
+
+def name_of(change: ChangeShown) -> str:
+    """Give what a change's record is called: a school's or class's name; a person's, where names are shown."""
+    if change.title:
+        return change.title
+    field = next((field for field in change.fields if field.field == "display_name"), None)
+    return str((field and (field.after or field.before)) or change.id)
+
+
+def what_differs(change: ChangeShown) -> str:
+    """Give what an update changes, short ('grade 5 → 6, 2 come'); of a class that comes or leaves, its size."""
+    if change.op != "updated":
+        return f"{len(change.joining) + len(change.leaving):,} places" if change.kind == "classes" else ""
+    parts = []
+    for field in change.fields:
+        if not field.changed or field.field in {"students", "teachers"}:
+            continue
+        word = FIELD_WORDS.get(field.field, field.field)
+        lists = isinstance(field.before, list | tuple) or isinstance(field.after, list | tuple)
+        same = field.before == field.after  # both hidden
+        parts.append(
+            f"{word} changes" if lists or same else f"{word} {field.before or 'none'} → {field.after or 'none'}"
+        )
+    if change.joining:
+        parts.append(f"{len(change.joining):,} {'comes' if len(change.joining) == 1 else 'come'}")
+    if change.leaving:
+        parts.append(f"{len(change.leaving):,} {'leaves' if len(change.leaving) == 1 else 'leave'}")
+    return ", ".join(parts)
