@@ -5,6 +5,7 @@ Everything that is done to the districts is done by the `rollcall` command, and 
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,8 @@ def main() -> None:
             if not to_play:
                 _show_last_nights(record.database)
             _what_next(settings, record.kafka, record.sandbox)
+            if record.desk is not None:
+                _open_desk(settings, record.desk)
             started.watch(screen.print)
         sys.exit(f"the stack ended by itself; see {settings.home / 'logs'}")
     except KeyboardInterrupt:
@@ -160,13 +163,27 @@ def _what_next(settings: Settings, kafka: str, sandbox: str) -> None:
     screen.print("  Ctrl-C stops everything and keeps its state.")
 
 
-def _rollcall(*arguments: str, expected: tuple[int, ...] = (0,)) -> dict[str, Any]:
+def _open_desk(settings: Settings, desk: str) -> None:
+    """Let the person at this machine sign in at the desk, with a password made for this sandbox and kept with it."""
+    path = settings.home / "sandbox" / "desk-password"
+    is_new = not path.exists()
+    if is_new:
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(12), encoding="utf-8")
+    password = path.read_text(encoding="utf-8")
+    given = ("desk", "add-reviewer", "you@example.org", "--name", "You", "--role", "operator", "--password-stdin")
+    if is_new or all(one["email"] != "you@example.org" for one in _rollcall("desk", "list")["reviewers"]):
+        _rollcall(*given, typed=password)
+    screen.print(f"  The review desk: {desk}, sign in as you@example.org with {password} (this sandbox's alone)")
+
+
+def _rollcall(*arguments: str, expected: tuple[int, ...] = (0,), typed: str | None = None) -> dict[str, Any]:
     """Run the command as a person would, show it, and give its answer. Raises CommandFailedError."""
     shown = " ".join(f'"{argument}"' if " " in argument else argument for argument in arguments)
     screen.print(f"$ rollcall {shown}", style="bold")
     command = [str(Path(sys.executable).parent / "rollcall"), *arguments, "--json"]
     done = subprocess.run(  # noqa: S603 - our own command
-        command, stdout=subprocess.PIPE, text=True, check=False
+        command, stdout=subprocess.PIPE, input=typed, text=True, check=False
     )
     if done.returncode not in expected:
         raise CommandFailedError(f"`rollcall {shown}` ended with {done.returncode}: {done.stdout.strip()}")

@@ -73,6 +73,8 @@ class Pipeline:
             "ROLLCALL_DATABASE": database,
             "ROLLCALL_TOPIC_PREFIX": prefix,
             "ROLLCALL_LOG_LEVEL": "WARNING",
+            "ROLLCALL_DESK_PORT": str(ports.any_free()),
+            "ROLLCALL_DESK_SECRET": uuid.uuid4().hex,
             **(settings or {}),
         }
         self._workers: dict[Worker, list[Any]] = {}
@@ -145,6 +147,19 @@ class Pipeline:
             self._sandbox.join(10)
         if self._publisher is not None:
             self._publisher.close()
+
+    @property
+    def desk(self) -> str:
+        """Where the review desk of this pipeline is, once its worker is started and answers."""
+        address = f"http://127.0.0.1:{self._environment['ROLLCALL_DESK_PORT']}"
+
+        def answers() -> str | None:
+            try:
+                return address if httpx.get(f"{address}/healthz").is_success else None
+            except httpx.TransportError:
+                return None
+
+        return until("the desk answers", answers)
 
     def connect(self) -> psycopg.Connection[Any]:
         """Give a connection with every right, to look at the accounts database."""

@@ -41,6 +41,7 @@ class StackRecord:
     database: str | None = None
     sandbox: str | None = None
     smtp: str | None = None
+    desk: str | None = None
     processes: list[ProcessRecord] = field(default_factory=list)
 
 

@@ -75,6 +75,7 @@ class StackProcess:
         if sandbox:
             self._start_sandbox()
         environment = {**os.environ, "ROLLCALL_KAFKA": kafka, "ROLLCALL_DATABASE": database, **self._mail_settings()}
+        environment |= self._desk_settings()
         self._say("starting the workers")
         self._supervisor.start(*(self._worker(name, environment) for name in WORKERS))
         self._record.state = "ready"
@@ -156,6 +157,12 @@ class StackProcess:
             if name not in self._settings.model_fields_set:
                 caught[f"ROLLCALL_{name.upper()}"] = value
         return caught
+
+    def _desk_settings(self) -> dict[str, str]:
+        """Choose the desk's port, and have notices lead to it where nobody has said where people reach it."""
+        port = ports.choose(self._home / "desk" / "ports.json", "desk", self._settings.desk_port, usual=8700)
+        self._record.desk = f"http://{ports.HOST}:{port}"
+        return {"ROLLCALL_DESK_PORT": str(port), "ROLLCALL_DESK_URL": self._settings.desk_url or self._record.desk}
 
     def _worker(self, name: str, environment: dict[str, str]) -> Child:
         command = (sys.executable, "-m", "services.run_worker", name)
