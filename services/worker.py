@@ -7,7 +7,7 @@ while lanes work the loop goes on polling, with the partitions that are far ahea
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Protocol
@@ -25,7 +25,13 @@ from services.sessions import keep_running
 log = structlog.get_logger()
 
 BACKLOG_BYTES = 32 * 1024 * 1024
-"""How much may wait in one partition's lanes before the partition is paused."""
+"""How much memory may wait in one partition's lanes before the partition is paused."""
+
+MESSAGE_BYTES = 2048
+"""What a message takes in memory besides its value: a dozen headers and the objects around them."""
+
+BATCH_MESSAGES = 2000
+"""How many messages a lane is given at once, so that what it makes of them stays small, and others get their turn."""
 
 
 class Lane(Protocol):
@@ -49,13 +55,12 @@ class _Line:
 
     def receive(self, message: Message) -> None:
         self.waiting.append(message)
-        self.waiting_bytes += len(message.value or b"")
+        self.waiting_bytes += _size(message)
 
     def batch(self) -> list[Message]:
-        """Give all that waits, which then waits no more."""
-        batch = list(self.waiting)
-        self.waiting.clear()
-        self.waiting_bytes = 0
+        """Give the first of what waits, which then waits no more."""
+        batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), BATCH_MESSAGES))]
+        self.waiting_bytes -= sum(map(_size, batch))
         return batch
 
     def close(self) -> None:
@@ -67,10 +72,15 @@ class _Line:
             self.running.add_done_callback(lambda _: self.lane.close())
 
 
-class Worker:
-    """Runs lanes over a topic until told to stop.
+def _size(message: Message) -> int:
+    return MESSAGE_BYTES + len(message.value or b"")
 
-    `open_lane` makes a lane when a key's first message comes; `lane_of` names the lane a message belongs to.
+
+class Worker:
+    """Runs lanes over a topic, and others beside it where there are some, until told to stop.
+
+    `open_lane` makes a lane when a key's first message comes; `lane_of` names the lane a message belongs to. A lane is
+    of one partition of one topic: between topics there is no order.
     """
 
     def __init__(
@@ -83,11 +93,12 @@ class Worker:
         open_lane: Callable[[str], Lane],
         lane_of: Callable[[Message], str],
         stop: threading.Event,
+        further_topics: Sequence[Topic] = (),
         instance: str | None = None,
         lanes_at_once: int = 4,
     ) -> None:
         self.name = name
-        self._topic = topic
+        self._topics = {prefix + each.name: each for each in (topic, *further_topics)}
         self._bootstrap = bootstrap
         self._prefix = prefix
         self._open_lane = open_lane
@@ -123,20 +134,20 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def __init__(self, worker: Worker, progress: threading.Event) -> None:
         self._worker = worker
-        self._topic = worker._prefix + worker._topic.name
         self._progress = progress
         self._may_lead_unknowingly = worker._instance is not None
-        self._lines: dict[tuple[int, str], _Line] = {}
-        self._offsets: dict[int, PartitionOffsets] = {}
-        self._committed: dict[int, int] = {}
+        self._lines: dict[tuple[TopicPartition, str], _Line] = {}
+        self._offsets: dict[TopicPartition, PartitionOffsets] = {}
+        self._committed: dict[TopicPartition, int] = {}
 
     def run(self) -> None:
         worker = self._worker
         self._consumer = worker._consumer()
         self._pool = ThreadPoolExecutor(worker._lanes_at_once, thread_name_prefix=worker.name)
         try:
-            self._await_topic()
-            self._consumer.subscribe([self._topic], listener=self)
+            for topic in worker._topics:
+                self._await_topic(topic)
+            self._consumer.subscribe(list(worker._topics), listener=self)
             while not worker.stop.is_set():
                 self._receive(self._consumer.poll(timeout_ms=50 if self._busy() else 500))
                 self._turn()
@@ -148,12 +159,12 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
             self._lines.clear()
             self._consumer.close(autocommit=False)
 
-    def _await_topic(self) -> None:
+    def _await_topic(self, topic: str) -> None:
         """Join only once the topic is there: who leads a group without knowing its partitions assigns nothing."""
         told = False
-        while not self._worker.stop.is_set() and not self._consumer.partitions_for_topic(self._topic):
+        while not self._worker.stop.is_set() and not self._consumer.partitions_for_topic(topic):
             if not told:
-                log.warning("topic-missing", topic=self._topic)
+                log.warning("topic-missing", topic=topic)
                 told = True
             self._worker.stop.wait(0.5)
 
@@ -162,7 +173,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
         """Drop the state of partitions that others may have had since; the client reads them from what is committed."""
-        self._drop({tp.partition for tp in lost})
+        self._drop(set(lost))
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Drop the state of partitions that are no longer ours; their next owner starts from what is committed.
@@ -174,42 +185,41 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
         group it leads it still, but the broker hides that from clients of kafka-python's age (JoinGroup before v9,
         KIP-814), so that nobody would ever assign anew. Joining once more tells a leader, and disturbs nobody else.
         """
-        ours = {tp.partition for tp in assigned}
-        log.info("assigned", partitions=sorted(ours))
+        ours = set(assigned)
+        log.info("assigned", partitions=sorted(f"{tp.topic}/{tp.partition}" for tp in ours))
         self._drop(self._offsets.keys() - ours)
         if self._may_lead_unknowingly:
             self._may_lead_unknowingly = False
             self._consumer._coordinator.request_rejoin()
 
-    def _drop(self, partitions: Collection[int]) -> None:
-        for partition in partitions:
-            self._offsets.pop(partition, None)
-            self._committed.pop(partition, None)
+    def _drop(self, partitions: Collection[TopicPartition]) -> None:
+        for tp in partitions:
+            self._offsets.pop(tp, None)
+            self._committed.pop(tp, None)
         for key in [key for key in self._lines if key[0] in partitions]:
             self._lines.pop(key).close()
 
     def _receive(self, polled: dict[TopicPartition, list[Any]]) -> None:
         for tp, records in polled.items():
-            offsets = self._offsets.setdefault(tp.partition, PartitionOffsets())
+            topic = self._worker._topics[tp.topic]
+            offsets = self._offsets.setdefault(tp, PartitionOffsets())
             for record in records:
-                message = Message(
-                    self._worker._topic, tp.partition, record.offset, record.key, record.value, record.headers
-                )
+                message = Message(topic, tp.partition, record.offset, record.key, record.value, record.headers)
                 name = self._worker._lane_of(message)
-                line = self._lines.get((tp.partition, name))
+                line = self._lines.get((tp, name))
                 if line is None:
-                    line = self._lines[tp.partition, name] = _Line(self._worker._open_lane(name))
+                    line = self._lines[tp, name] = _Line(self._worker._open_lane(name))
                 line.receive(message)
                 offsets.received(name, record.offset)
 
     def _turn(self) -> None:
         """Collect what lanes have finished, give them what waits, commit, and hold back partitions far ahead."""
-        for (partition, name), line in list(self._lines.items()):
+        for (tp, name), line in list(self._lines.items()):
             if line.running is not None and line.running.done():
                 upto = line.running.result()
                 line.running = None
                 if upto is not None:
-                    self._offsets[partition].durable(name, upto)
+                    self._offsets[tp].durable(name, upto)
             if line.running is None and line.waiting:
                 line.running = self._pool.submit(line.lane.take, line.batch())
         self._commit()
@@ -217,13 +227,13 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _commit(self) -> None:
         due = {
-            partition: offset
-            for partition, offsets in self._offsets.items()
-            if (offset := offsets.committable()) is not None and self._committed.get(partition) != offset
+            tp: offset
+            for tp, offsets in self._offsets.items()
+            if (offset := offsets.committable()) is not None and self._committed.get(tp) != offset
         }
         if not due:
             return
-        offsets = {TopicPartition(self._topic, p): OffsetAndMetadata(offset, "", -1) for p, offset in due.items()}
+        offsets = {tp: OffsetAndMetadata(offset, "", -1) for tp, offset in due.items()}
         # The group is moving on: what stays ours is committed later, the rest comes again to its next owner.
         with suppress(CommitFailedError, RebalanceInProgressError):
             self._consumer.commit(offsets)
@@ -231,15 +241,15 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
             self._progress.set()
 
     def _hold_back(self) -> None:
-        backlog: dict[int, int] = {}
-        for (partition, _), line in self._lines.items():
-            backlog[partition] = backlog.get(partition, 0) + line.waiting_bytes
-        paused = {tp.partition: tp for tp in self._consumer.paused()}
+        backlog: dict[TopicPartition, int] = {}
+        for (tp, _), line in self._lines.items():
+            backlog[tp] = backlog.get(tp, 0) + line.waiting_bytes
+        paused = self._consumer.paused()
         for tp in self._consumer.assignment():
-            full = backlog.get(tp.partition, 0) > BACKLOG_BYTES
-            if full and tp.partition not in paused:
+            full = backlog.get(tp, 0) > BACKLOG_BYTES
+            if full and tp not in paused:
                 self._consumer.pause(tp)
-            elif not full and tp.partition in paused:
+            elif not full and tp in paused:
                 self._consumer.resume(tp)
 
     def _busy(self) -> bool:
@@ -247,8 +257,8 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _finish(self) -> None:
         """Take no more, let what runs come to its end, commit."""
-        for (partition, name), line in self._lines.items():
+        for (tp, name), line in self._lines.items():
             with suppress(TimeoutError):  # given up: what it was doing is delivered again
                 if line.running is not None and (upto := line.running.result(timeout=25)) is not None:
-                    self._offsets[partition].durable(name, upto)
+                    self._offsets[tp].durable(name, upto)
         self._commit()
