@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from services.cli.failures import WrongUsageError
 from services.cli.main import app
 from tests.cli import Cli
 
@@ -14,8 +15,15 @@ COMMANDS = (
     ("district", "add"), ("district", "list"), ("district", "show"), ("district", "update"), ("district", "remove"),
     ("held", "list"), ("held", "show"), ("held", "approve"), ("held", "reject"),
     ("dead-letters", "list"), ("dead-letters", "show"), ("dead-letters", "replay"), ("dead-letters", "drop"),
-    ("account", "add"), ("account", "show"),
+    ("account", "add"), ("account", "show"), ("desk", "add-reviewer"), ("desk", "list"), ("desk", "remove"),
+    ("pause", "add"), ("pause", "list"), ("pause", "remove"),
+    ("expect", "add"), ("expect", "list"), ("expect", "remove"),
+    ("limit", "set"), ("limit", "list"), ("limit", "remove"),
+    ("look-first", "add"), ("look-first", "list"), ("look-first", "remove"), ("guard", "replay"),
 )  # fmt: skip
+
+EXPECT = ("expect", "add", "springfield", "--kind", "classes", "--reason", "new term")
+DAYS = ("--from", "2026-09-01", "--to", "2026-09-12")
 
 
 @pytest.fixture
@@ -43,6 +51,53 @@ def test_what_is_no_command_or_lacks_an_argument_is_wrong_usage(rollcall: Cli) -
         ran = rollcall(*typed)
         assert ran.status == 2, typed
         assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("limit", ["101", "-1", "", "abc", "50.5", "50%"])
+def test_a_bad_limit_is_refused_where_it_is_typed(limit: str) -> None:
+    for typed in (
+        ("limit", "set", "springfield", "--kind", "students", "--percent", limit),
+        (*EXPECT, *DAYS, "--limit", limit),
+        ("guard", "replay", "--since", "2026-10-01", "--limit", limit),
+    ):
+        ran = CliRunner().invoke(app, typed)
+        assert ran.exit_code == 2, typed
+        assert "Invalid value for" in ran.output
+        assert ("--percent" if typed[0] == "limit" else "--limit") in ran.output
+
+
+@pytest.mark.parametrize("day", ["", "tomorrow", "2026-13-01", "2026-02-29", "20260901", "1926-09-01"])
+def test_a_bad_day_is_refused_where_it_is_typed(day: str) -> None:
+    for option, typed in {
+        "--from": ("pause", "add", "--name", "Inventory", "--from", day),
+        "--to": (*EXPECT, "--limit", "90", "--from", "2026-09-01", "--to", day),
+        "--since": ("guard", "replay", "--limit", "30", "--since", day),
+    }.items():
+        ran = CliRunner().invoke(app, typed)
+        assert ran.exit_code == 2, typed
+        assert f"Invalid value for '{option}'" in ran.output
+
+
+def test_days_and_kinds_that_cannot_be_meant_are_refused_before_anything_is_opened() -> None:
+    pause = ("pause", "add", "--name", "Inventory")
+    for sentence, typed in {
+        "--to: 2026-09-01 is before --from, 2026-09-02": (*pause, "--from", "2026-09-02", "--to", "2026-09-01"),
+        "is more than a year": (*pause, "--from", "2026-09-02", "--to", "2027-09-03"),
+        "--name must not be empty": ("pause", "add", "--name", " ", "--from", "2026-09-02"),
+        "a pause needs --name and --from": ("pause", "add", "--from", "2026-09-02"),
+        "a summer takes --district and nothing else": ("pause", "add", "--summer", "06-15..08-10"),
+        "'06-31..08-10' is not two days": ("pause", "add", "--district", "springfield", "--summer", "06-31..08-10"),
+        "'June..August' is not two days": ("pause", "add", "--district", "springfield", "--summer", "June..August"),
+        "ends before it begins": ("pause", "add", "--district", "springfield", "--summer", "08-10..06-15"),
+        "name a closure by its ID, or a summer": ("pause", "remove", "--district", "springfield"),
+        "'pupils' is none of schools, teachers": ("guard", "replay", "--limit", "3", "--since", "2026-09-01",
+                                                 "--kind", "pupils"),
+        "--reason must not be empty": (*EXPECT[:-1], " ", *DAYS, "--limit", "90"),
+        "--by must not be empty": (*EXPECT, *DAYS, "--limit", "90", "--by", ""),
+    }.items():  # fmt: skip
+        refused = CliRunner().invoke(app, typed).exception
+        assert isinstance(refused, WrongUsageError), (sentence, refused)
+        assert sentence in refused.text
 
 
 def test_where_nothing_runs_a_sentence_says_how_to_start(rollcall: Cli) -> None:
