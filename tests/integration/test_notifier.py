@@ -96,7 +96,7 @@ def test_contact_and_operators_are_told_once_each_however_often_a_notice_is_deli
         running.publish(NOTICES, held("springfield"), "held", "c1")
         running.publisher.publish_raw(NOTICES, [], b"springfield", b"{}")
         running.publish(NOTICES, held("springfield", "c2"), "held", "c2")
-        running.start("notifier")
+        running.start("notifier", "notifier")  # two of them: one sends, the other stands by
         all_sent(running, 4)
         assert sorted(mail["To"] for mail in mailbox.mails) == ["data@springfield.example"] * 2 + [OPERATOR] * 2
         assert len(set(mailbox.ids())) == 4
@@ -152,6 +152,43 @@ def test_a_mail_server_that_is_away_and_one_that_refuses_lose_nothing(
             all_sent(running, 1)
         assert len(mailbox.mails) == 3
         assert len(set(mailbox.ids())) == 1
+
+
+def test_what_cannot_be_delivered_for_a_week_is_given_up_and_delays_nothing_else(
+    kafka: str, database: str, topic_prefix: str
+) -> None:
+    mailbox = Mailbox(ports.any_free())
+    smtp = f"smtp://{ports.HOST}:{mailbox.port}"
+
+    def refuse_the_contact() -> str | None:
+        return "550 no such person" if mailbox.mails[-1]["To"] == "gone@springfield.example" else None
+
+    mailbox.on_mail = refuse_the_contact
+    with mailbox.listening(), notifying(kafka, database, topic_prefix, smtp=smtp) as running:
+        running.add_district("springfield", contact="gone@springfield.example")
+        running.publish(NOTICES, held("springfield"), "held", "c1")
+        refused = "SELECT attempts FROM notices_sent WHERE state = 'sending' AND attempts > 0"
+        until("the contact's has been refused", lambda: running.query(refused) or None)
+        running.query("UPDATE notices_sent SET received_at = now() - interval '8 days' RETURNING 1")
+        ended = [("gone@springfield.example", "given up"), (OPERATOR, "sent")]
+        until("it is given up", lambda: True if states(running) == ended else None)
+
+
+def test_who_becomes_an_operator_later_gets_no_old_news_when_a_notice_is_delivered_again(
+    kafka: str, database: str, topic_prefix: str
+) -> None:
+    mailbox = Mailbox(ports.any_free())
+    smtp = f"smtp://{ports.HOST}:{mailbox.port}"
+    with mailbox.listening(), notifying(kafka, database, topic_prefix, smtp=smtp) as running:
+        running.add_district("springfield")
+        running.publish(NOTICES, held("springfield"), "held", "c1")
+        all_sent(running, 1)
+    both = f"{OPERATOR},new@rollcall.example"
+    with mailbox.listening(), notifying(kafka, database, topic_prefix, smtp=smtp, operators=both) as running:
+        running.publish(NOTICES, held("springfield"), "held", "c1")
+        running.publish(NOTICES, held("springfield", "c2"), "held", "c2")
+        all_sent(running, 3)
+        assert sorted(mail["To"] for mail in mailbox.mails) == ["new@rollcall.example", OPERATOR, OPERATOR]
 
 
 def test_operators_with_many_notices_at_a_time_get_one_mail_that_lists_them(

@@ -17,7 +17,7 @@ from services.guard.notices.carriers import MisconfiguredError
 from services.guard.notices.parcels import MANY, WEBHOOK, Due, Parcel, parcels
 from services.guard.notices.rendering import render
 from services.guard.notices.smtp import SmtpServer, is_address
-from services.guard.notices.webhook import signature, signing_key
+from services.guard.notices.webhook import WebhookCarrier, signature, signing_key
 from services.guard.notices.worker import carriers_of, operators_of
 from services.settings import Settings
 
@@ -177,6 +177,12 @@ def test_without_a_mail_server_and_a_webhook_there_is_no_way_to_people_and_a_bad
     assert carriers_of(Settings(smtp=None, webhook_url=None)) == []
     with pytest.raises(MisconfiguredError, match="ROLLCALL_MAIL_FROM"):
         carriers_of(Settings(smtp=SecretStr("smtp://h:25"), mail_from="nobody"))
+
+
+@pytest.mark.parametrize("url", ["", "chat.example", "ftp://chat.example", "http://", "http://chat.example:port/hook"])
+def test_an_address_that_is_no_web_address_is_refused_as_a_webhook(url: str) -> None:
+    with pytest.raises(MisconfiguredError, match="ROLLCALL_WEBHOOK_URL"):
+        WebhookCarrier(url, base64.b64encode(b"k" * 24).decode(), None)
 
 
 @pytest.mark.parametrize("text", ["", "a", "a@", "a@b\nBcc: x@y", "a@b, c@d", "Name <a@b>", "a b@c"])

@@ -1,6 +1,9 @@
 -- name: contact
 SELECT contact FROM districts WHERE district = %(district)s;
 
+-- name: on_record
+SELECT FROM notices_sent WHERE notice_id = %(notice_id)s LIMIT 1;
+
 -- name: receive
 -- However often a notice is delivered, each recipient is told once.
 INSERT INTO notices_sent (notice_id, recipient, district, code, subject_id, text, noticed_at)

@@ -18,8 +18,12 @@ Connection = psycopg.AsyncConnection[Any]
 
 
 def receive(connection: psycopg.Connection[Any], notice_id: str, notice: Notice, recipients: Iterable[str]) -> None:
-    """Write who must be told of the notice; whoever is on record already stays as they are."""
+    """Write who must be told of the notice. One that is on record is left alone: whoever is a recipient by now, and
+    was not when it came first, does not get old news when it is delivered again.
+    """
     with connection.transaction():
+        if connection.execute(QUERIES["on_record"], {"notice_id": notice_id}).fetchone() is not None:
+            return
         for recipient in recipients:
             connection.execute(
                 QUERIES["receive"], {"notice_id": notice_id, "recipient": recipient, **notice.model_dump()}

@@ -28,7 +28,7 @@ class WebhookCarrier:
 
     def __init__(self, url: str, secret: str | None, desk_url: str | None) -> None:
         """Raises MisconfiguredError where the address or the secret cannot be used."""
-        if httpx.URL(url).scheme not in {"http", "https"}:
+        if not _is_web_address(url):
             raise MisconfiguredError("ROLLCALL_WEBHOOK_URL is not an http or https address; correct it or leave it out")
         self._url = url
         self._key = signing_key(secret)
@@ -79,6 +79,14 @@ class WebhookCarrier:
             "webhook-timestamp": str(sent_at),
             "webhook-signature": signature(self._key, one.notice_id, sent_at, body),
         }
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.host)
 
 
 def signature(key: bytes, id_: str, timestamp: int, body: bytes) -> str:
