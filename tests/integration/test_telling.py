@@ -3,12 +3,14 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from schemas.events import Notice
 from schemas.topics import NOTICES
+from services import clock
 from services.guard.telling import tell_due
-from tests.pipeline import Pipeline, pipeline
+from tests.pipeline import Pipeline, pipeline, until
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 MIDDAY = datetime(2027, 3, 2, 18, tzinfo=UTC)  # no holiday is near
@@ -80,6 +82,22 @@ def test_a_lost_connection_is_told_once_until_the_provider_lets_us_read_again(
     _night(running, "springfield", "n6", MIDDAY, "failed", "wrong-credentials")
     assert len(tell_due(database, MIDDAY)) == 1
     assert _notices(running) == [("springfield", "disconnected", "n2"), ("springfield", "disconnected", "n6")]
+
+
+def test_the_scheduler_tells_as_it_starts_and_the_notice_reaches_its_topic(
+    kafka: str, database: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    settings = {"ROLLCALL_HOME": str(tmp_path)}
+    with pipeline(kafka, database, topic_prefix, "relay", settings=settings) as running:
+        running.add_district("springfield", registered_at=clock.now())
+        _night(running, "springfield", "n1", clock.now() - timedelta(hours=2), "failed", "disconnected")
+        running.start("scheduler")
+
+        def look() -> Notice | None:
+            events = (event for event in running.events(NOTICES) if isinstance(event, Notice))
+            return next((event for event in events if event.code == "disconnected"), None)
+
+        assert until("the notice is on its topic", look, 90).subject_id == "n1"
 
 
 def test_conflicts_are_told_as_numbers_without_anybodys_id_or_email(
