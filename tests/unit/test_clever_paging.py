@@ -121,7 +121,8 @@ def test_a_record_removed_during_a_pull_makes_no_hole(tmp_path: Path) -> None:
 
 
 def test_ids_that_do_not_ascend_within_a_page_fail_the_pull(tmp_path: Path) -> None:
-    error = failure(users(many(3), page_of([student(2), student(1)], [])), tmp_path)
+    first = page_of([student(1), student(2)], next_link(f"/v3.0/users?starting_after={student_id(2)}"))
+    error = failure(users(many(4), first, page_of([student(4), student(3)], [])), tmp_path)
     assert error.code == "incomplete"
     assert "ascending order" in error.text
 
@@ -133,16 +134,32 @@ def test_a_page_that_is_not_above_the_cursor_fails_the_pull(tmp_path: Path) -> N
     assert "page 2" in error.text
 
 
-def test_a_server_whose_order_changes_with_every_answer_fails_the_pull(tmp_path: Path) -> None:
-    server = many(30)
+def shuffled(server: CleverServer) -> CleverServer:
+    """Have the server list its users in another order with every answer."""
     order = Random(1)
 
     def shuffle(request: httpx.Request, ordinary: httpx.Response) -> httpx.Response:
         order.shuffle(server.rows["users"])
         return ordinary
 
+    order.shuffle(server.rows["users"])
     server.twist = shuffle
-    assert failure(server, tmp_path, page_size=10).code == "incomplete"
+    return server
+
+
+def test_a_server_whose_order_changes_with_every_answer_is_read_on_one_page(tmp_path: Path) -> None:
+    server = shuffled(many(30))
+    pull = read(server, tmp_path, page_size=10)
+    assert sorted(person.id for person in pull.students) == [student_id(number) for number in range(1, 31)]
+    assert queries(server, "users") == ["limit=10", "limit=10000"]
+    assert pull.report.defects["id-twice"] == 0
+
+
+def test_a_list_in_no_order_that_does_not_fit_on_one_page_fails_the_pull(tmp_path: Path) -> None:
+    two = page_of([student(2), student(1)], next_link(f"/v3.0/users?starting_after={student_id(1)}"))
+    error = failure(users(many(9), two, two), tmp_path, page_size=10)
+    assert error.code == "incomplete"
+    assert "in no order, and on more than one page" in error.text
 
 
 @pytest.mark.parametrize("cursor", [f"starting_after={student_id(1)}", "starting_after=", "limit=2", ""])

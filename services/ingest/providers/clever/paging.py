@@ -8,6 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Generic, TypeVar
 from urllib.parse import parse_qsl
 
@@ -17,7 +18,7 @@ import msgspec
 from schemas.events import CollectionProof
 from services.ingest.defects import DefectCode
 from services.ingest.providers.answers import address, check_page_rows, origin
-from services.ingest.providers.clever.rows import NOT_READABLE, PageBody, Row
+from services.ingest.providers.clever.rows import NOT_READABLE, Link, PageBody, Row
 from services.ingest.source import PullFailedError
 
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -45,12 +46,16 @@ class Page(Generic[AnyRow]):
     unreliable: list[Unreliable] = field(default_factory=list)
 
 
+class UnsortedListError(Exception):
+    """The first of several pages is not in the order of ids, so its cursor proves nothing. Ask for all on one page."""
+
+
 class Walk(Generic[AnyRow]):
     """The way through one collection: what to ask for next, and whether what came can be the next page.
 
     Ask with `params` until it is None, give each answer to `take`, then take the `proof`. A single row is never
     believed against the order: any id at or below the cursor fails the pull. The same id twice in a row is a defect
-    of that record alone.
+    of that record alone. A list that comes on one page is whole in whatever order it comes.
     """
 
     def __init__(self, url: str, row_type: type[AnyRow], defects: Counter[DefectCode], limit: int | None) -> None:
@@ -80,7 +85,7 @@ class Walk(Generic[AnyRow]):
         """Take the answer to `params`, None for 204, and give its rows.
 
         Raises PullFailedError: 'not-a-roster' for what is no page of Clever's, 'incomplete' for what cannot be the
-        next page.
+        next page; UnsortedListError, before anything is counted, where only a single page could be believed.
         """
         self._pages += 1
         content = PageBody(data=[], links=[]) if body is None else self._decode(body)
@@ -88,6 +93,8 @@ class Walk(Generic[AnyRow]):
         raws = [item.data for item in content.data]
         if self._confirming:
             raws = self._beyond_last(raws)
+        elif self._pages == 1:
+            raws = self._in_order(raws, has_next=_next_link(content) is not None)
         page = self._read(raws)
         self._turn(content, empty=not raws)
         return page
@@ -112,6 +119,14 @@ class Walk(Generic[AnyRow]):
                 f"page {self._pages} of {address(self._url)} is not a page of Clever's, which is an object with a list "
                 f"`data`: {error}; check the district's url and API path",
             ) from error
+
+    def _in_order(self, raws: list[msgspec.Raw], *, has_next: bool) -> list[msgspec.Raw]:
+        ids = [self._row(raw)[1] for raw in raws]
+        if all(id_ <= after for id_, after in pairwise(ids)):
+            return raws
+        if has_next:
+            raise UnsortedListError
+        return [raw for _, raw in sorted(zip(ids, raws, strict=True), key=lambda pair: pair[0])]
 
     def _read(self, raws: Sequence[msgspec.Raw]) -> Page[AnyRow]:
         page: Page[AnyRow] = Page()
@@ -172,7 +187,7 @@ class Walk(Generic[AnyRow]):
         self._confirming = False
         if self._rows > MOST_ROWS:
             raise self._incomplete(f"still goes on after {MOST_ROWS:,} rows, more than a district has: it has no end")
-        link = next((link for link in content.links or () if link.rel == "next"), None)
+        link = _next_link(content)
         is_unsaid = content.links is None or (link is not None and not link.uri)
         if is_unsaid and not empty and self._sent:
             # It does not say whether this is the last page. Only an empty page beyond it can.
@@ -220,3 +235,7 @@ class Walk(Generic[AnyRow]):
         return PullFailedError(
             "incomplete", f"page {self._pages} of {address(self._url)} {text}; nothing is changed by this pull"
         )
+
+
+def _next_link(content: PageBody) -> Link | None:
+    return next((link for link in content.links or () if link.rel == "next"), None)

@@ -10,7 +10,7 @@ import httpx
 
 from services.districts import BearerCredentials, CleverClientCredentials, CredentialsError, District
 from services.ingest.providers.answers import PageTooHeavyError, TooManyRecordsError, UnauthorizedError, json_of
-from services.ingest.providers.clever.paging import Page, Walk
+from services.ingest.providers.clever.paging import Page, UnsortedListError, Walk
 from services.ingest.providers.clever.roster import CleverRoster
 from services.ingest.providers.clever.rows import (
     CourseRow,
@@ -126,6 +126,7 @@ class CleverSource:
         """Walk through a collection; its proof is in the report once the last page is given."""
         url = f"{self._base}/{collection}"
         walk = Walk(url, row_type, report.defects, limit)
+        asked_for_one_page = limit == MAX_LIMIT
         while walk.params is not None:
             try:
                 response = await self._get(url, walk.params)
@@ -134,7 +135,14 @@ class CleverSource:
                     raise
                 continue
             body = None if response.status_code == 204 else json_of(response)
-            yield await asyncio.to_thread(walk.take, body)
+            try:
+                page = await asyncio.to_thread(walk.take, body)
+            except UnsortedListError:
+                if asked_for_one_page:
+                    raise _unsorted(url) from None
+                walk, asked_for_one_page = Walk(url, row_type, report.defects, MAX_LIMIT), True
+                continue
+            yield page
         report.proofs.append(walk.proof())
 
     async def _get(self, url: str, params: list[tuple[str, str]]) -> httpx.Response:
@@ -154,3 +162,11 @@ class CleverSource:
                 f"Clever no longer accepts the token of district {credentials.clever_district_id}, and has no newer "
                 "one: the district has disconnected from our application; ask it to reconnect",
             ) from error
+
+
+def _unsorted(url: str) -> PullFailedError:
+    return PullFailedError(
+        "incomplete",
+        f"{url} gives its rows in no order, and on more than one page of at most {MAX_LIMIT:,}, so rows may be "
+        "missing; Clever lists ids in ascending order. Nothing is changed by this pull",
+    )
