@@ -78,6 +78,7 @@ def test_a_relay_publishes_again_what_it_could_not_delete(running: Pipeline) -> 
         running.start("relay")
         until("the first batch is published", lambda: len(running.messages(UPDATES)) >= 5000 or None)
         running.kill("relay")
+        holder.execute(CUT_OFF)
     running.start("relay")
     running.published()
     for versions in _told(running).values():
