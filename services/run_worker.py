@@ -11,6 +11,7 @@ import threading
 from typing import Protocol, cast, get_args
 
 from schemas.topics import Worker
+from services import clock
 from services.logs import configure_logs
 from services.settings import Settings
 
@@ -38,6 +39,7 @@ def run_worker(name: Worker) -> None:
     """Run the worker until it is told to stop. Raises what stopped it otherwise."""
     settings = Settings()
     configure_logs(name, settings.log_level)
+    clock.rehearse(settings.clock_file)
     stop = threading.Event()
 
     def ask_to_stop(number: int, _frame: object) -> None:

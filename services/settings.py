@@ -39,6 +39,12 @@ class Settings(BaseSettings):
     limit_percent: int = Field(
         default=50, ge=0, le=100, description="the share of a kind, in percent, that may change in a night unreviewed"
     )
+    two_reviewers_above: int | None = Field(
+        default=None, ge=0, description="a held set of more changes than this needs the approval of two reviewers"
+    )
+    clock_file: Path | None = Field(
+        default=None, description="for rehearsals: a file with the time that workers take it to be"
+    )
     pulls_at_once: int = Field(default=4, ge=1, description="districts pulled at the same time by one ingest worker")
     requests_at_once: int = Field(
         default=8, ge=1, description="requests under way at the same time to one provider host, over all districts"

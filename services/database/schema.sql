@@ -656,3 +656,18 @@ GRANT SELECT ON desk.reviewers, desk.district_labels, desk.closures, desk.summer
 GRANT SELECT, INSERT, DELETE ON desk.sign_in_tries TO rollcall_desk;
 GRANT USAGE ON SCHEMA desk TO rollcall_operator;
 GRANT SELECT, INSERT, UPDATE, DELETE ON desk.reviewers TO rollcall_operator;
+
+-- How guard remembers a judgement in a pause or after a rejection, and which reviews decided a set.
+
+ALTER TABLE judgements
+    ADD COLUMN held_by text CHECK (held_by IN ('policy', 'pause', 'operator')),
+    ADD COLUMN quiet boolean NOT NULL DEFAULT false,
+    ADD COLUMN paused_until date;
+UPDATE judgements SET held_by = 'policy' WHERE verdict = 'hold';
+
+-- The first of two approvals decides nothing yet.
+ALTER TABLE reviews ADD COLUMN decisive boolean NOT NULL DEFAULT true;
+
+-- What waits for the end of a pause.
+CREATE INDEX holds_in_a_pause ON holds (held_partition)
+    WHERE paused_until IS NOT NULL AND state IN ('held', 'approved');

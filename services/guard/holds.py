@@ -1,9 +1,9 @@
-"""The guard's tables: how each change set was judged, which ones are held, and what was decided about them."""
+"""The guard's held change sets: which wait, for whom or for what, and how they go on."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, datetime
 from typing import Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar
 
 import psycopg
@@ -12,10 +12,12 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool
 
 from schemas.cloudevents import event_id
-from schemas.events import ChangeSetStarted, Reason, ReviewDecision, SyncRequested
+from schemas.events import ChangeSetStarted, Reason, SyncRequested
 from services.clock import now
 from services.database.queries import Queries
-from services.guard.policy import Hold, Limits, judge
+from services.guard.policy import HeldBy
+from services.guard.rules_rows import calendars
+from services.guard.verdict import Verdict
 from services.nights import QUERIES as NIGHTS
 from services.nights import request_sync
 
@@ -43,15 +45,6 @@ class Transactions:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """The judgement on record: held where there are reasons. `superseded` are the change sets that gave way to it."""
-
-    reasons: tuple[Reason, ...]
-    judged_at: datetime
-    superseded: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
     """Where on `roster.held` a set was written: from its header to its completion."""
 
@@ -62,72 +55,63 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class HeldSet:
-    """A row of `holds`, without what only people look at."""
+    """A row of `holds`.
+
+    `paused_until` is there as long as the set waits for the end of a pause: held by that alone, or approved in it. One
+    that is approved or released without `decided_by` went through by itself when its pause was over.
+    """
 
     change_set: str
     district: str
     sync_id: str
     snapshot_id: str
+    base_version: int
+    content: str | None
+    counts: dict[str, Any]
+    reasons: list[dict[str, Any]]
+    changes: int
     state: Literal["held", "approved", "released", "rejected", "superseded"]
+    held_by: HeldBy
+    held_at: datetime
     held_partition: int
     first_offset: int
     last_offset: int
+    approvals_needed: int
+    paused_until: date | None
     decided_by: str | None
     decision_reason: str | None
     decided_at: datetime | None
 
 
-def judge_once(connection: Connection, header: ChangeSetStarted, limits: Limits) -> Judged | None:
-    """Judge a change set and let it supersede what its district has held; judged before, give that judgement.
+def hold(connection: Connection, header: ChangeSetStarted, held: Verdict, place: Place, approvals_needed: int) -> None:
+    """Write that the set waits; a set and snapshot that is on record already stays as it is.
 
-    Gives None where the district is not registered.
+    Where an operator had asked to look first, that is done with. What only a pause holds leaves the wish alone: a
+    person need not look before it is over.
     """
-    row = connection.execute(QUERIES["district"], {"district": header.district}).fetchone()
-    if row is None:
-        return None
-    judgement = judge(header, limits, setting_up=row[0])
-    about: dict[str, Any] = {
-        "change_set": header.change_set,
-        "snapshot_id": header.snapshot_id,
-        "district": header.district,
-        "sync_id": header.sync_id,
-        "counts": _counts(header),
-        "defects": Jsonb(header.defects),
-    }
-    reasons = judgement.reasons if isinstance(judgement, Hold) else ()
-    connection.execute(
-        QUERIES["judge"], {**about, "verdict": "hold" if reasons else "pass", "reasons": _reasons(reasons)}
-    )
-    recorded = connection.execute(QUERIES["judgement"], about).fetchone()
-    assert recorded is not None, "the judgement was written in this transaction"
-    reasons_on_record, judged_at = recorded
-    connection.execute(QUERIES["supersede"], {**about, "judged_at": judged_at})
-    superseded = tuple(change_set for (change_set,) in connection.execute(QUERIES["superseded_by"], about))
-    for change_set in superseded:
-        connection.execute(NIGHTS["decided"], {"change_set": change_set, "state": "superseded"})
-    connection.execute(NIGHTS["judged"], about)
-    return Judged(tuple(Reason.model_validate(reason) for reason in reasons_on_record), judged_at, superseded)
-
-
-def hold(connection: Connection, header: ChangeSetStarted, reasons: tuple[Reason, ...], place: Place) -> None:
-    """Write that the set waits for a person; a set and snapshot that is on record already stays as it is."""
     about = {
         "change_set": header.change_set,
         "district": header.district,
         "sync_id": header.sync_id,
         "snapshot_id": header.snapshot_id,
         "base_version": header.base_version,
-        "counts": _counts(header),
-        "reasons": _reasons(reasons),
+        "content": header.content,
+        "counts": counts_json(header),
+        "reasons": reasons_json(held.reasons),
         "defects": Jsonb(header.defects),
         "changes": header.changes,
         "chunks": header.chunks,
+        "held_by": held.held_by,
+        "quiet": held.quiet,
+        "paused_until": held.paused_until,
+        "approvals_needed": approvals_needed,
         "held_partition": place.partition,
         "first_offset": place.first_offset,
         "last_offset": place.last_offset,
     }
     if connection.execute(QUERIES["hold"], about).rowcount:
         connection.execute(NIGHTS["held"], about)
+        _looked_at(connection, header.district, held)
 
 
 def fail(connection: Connection, sync_id: str, text: str) -> None:
@@ -135,26 +119,10 @@ def fail(connection: Connection, sync_id: str, text: str) -> None:
     connection.execute(NIGHTS["failed"], {"sync_id": sync_id, "code": "incomplete-change-set", "text": text})
 
 
-def decide(connection: Connection, decision: ReviewDecision) -> HeldSet | None:
-    """Follow a decision about what is held, and give the set as it now is; whatever is not held stays as it was."""
-    state = "approved" if decision.decision == "approve" else "rejected"
-    about = {
-        "change_set": decision.change_set,
-        "district": decision.district,
-        "state": state,
-        "reviewer": decision.reviewer,
-        "reason": decision.reason,
-        "decided_at": decision.decided_at.astimezone(UTC),
-    }
-    if connection.execute(QUERIES["decide"], about).fetchone() is not None:
-        connection.execute(NIGHTS["decided"], about)
-    return read(connection, decision.change_set)
-
-
-def read(connection: Connection, change_set: str) -> HeldSet | None:
-    """Give a held set, or None where there never was one."""
+def read(connection: Connection, change_set: str, *, lock: bool = False) -> HeldSet | None:
+    """Give a held set, or None where there never was one; `lock` keeps it as it is until the transaction ends."""
     with connection.cursor(row_factory=class_row(HeldSet)) as cursor:
-        return cursor.execute(QUERIES["one"], {"change_set": change_set}).fetchone()
+        return cursor.execute(QUERIES["one_locked" if lock else "one"], {"change_set": change_set}).fetchone()
 
 
 def released(connection: Connection, change_set: str) -> None:
@@ -162,23 +130,84 @@ def released(connection: Connection, change_set: str) -> None:
     connection.execute(QUERIES["released"], {"change_set": change_set})
 
 
-def expire(connection: Connection, held: HeldSet) -> None:
+def expire(connection: Connection, held: HeldSet, reason: Literal["stale", "pause over"] = "stale") -> None:
     """Give up an approved set that can no longer be read, and ask for a fresh sync in its place, once."""
     if connection.execute(QUERIES["expire"], {"change_set": held.change_set}).fetchone() is None:
         return
     connection.execute(NIGHTS["decided"], {"change_set": held.change_set, "state": "superseded"})
+    _ask_afresh(connection, held, reason)
+
+
+def after_their_pause(connection: Connection, partitions: Sequence[int]) -> list[HeldSet]:
+    """Give what has waited, in these partitions of `roster.held`, for a pause that is over by now."""
+    with connection.cursor(row_factory=class_row(HeldSet)) as cursor:
+        waiting = cursor.execute(QUERIES["in_a_pause"], {"partitions": list(partitions)}).fetchall()
+    if not waiting:
+        return []
+    by_district, moment = calendars(connection), now()
+    return [held for held in waiting if by_district[held.district].pause_at(moment) is None]
+
+
+def is_current(connection: Connection, held: HeldSet) -> bool:
+    """Say whether the set was computed against the roster version that is applied."""
+    row = connection.execute(QUERIES["roster_version"], {"district": held.district}).fetchone()
+    return row is not None and row[0] == held.base_version
+
+
+def replace_after_pause(connection: Connection, held: HeldSet) -> None:
+    """Ask for a fresh sync in place of what a pause has held; until that comes the set stays where it is."""
+    if connection.execute(QUERIES["replace_after_pause"], _this(held)).rowcount:
+        _ask_afresh(connection, held, "pause over")
+
+
+def approve_after_pause(connection: Connection, held: HeldSet) -> bool:
+    """Let a set that only a pause has held go through; give False where something else became of it meanwhile."""
+    return bool(connection.execute(QUERIES["approve_after_pause"], {**_this(held), "decided_at": now()}).rowcount)
+
+
+def hold_after_pause(connection: Connection, held: HeldSet, fresh: Verdict) -> None:
+    """Hold on what only a pause has held until now."""
+    about = {
+        **_this(held),
+        "reasons": reasons_json(fresh.reasons),
+        "held_by": fresh.held_by,
+        "quiet": fresh.quiet,
+        "paused_until": fresh.paused_until,
+    }
+    if connection.execute(QUERIES["hold_after_pause"], about).rowcount:
+        connection.execute(QUERIES["night_held_on"], about)
+        _looked_at(connection, held.district, fresh)
+
+
+def goes_on(connection: Connection, held: HeldSet) -> None:
+    """Say in its night that an approved set need not wait any longer."""
+    connection.execute(QUERIES["night_goes_on"], _this(held))
+
+
+def counts_json(header: ChangeSetStarted) -> Jsonb:
+    """Give a header's counts as the tables have them."""
+    return Jsonb({kind: counts.model_dump() for kind, counts in header.counts.items()})
+
+
+def reasons_json(reasons: tuple[Reason, ...]) -> Jsonb:
+    """Give reasons as the tables have them."""
+    return Jsonb([reason.model_dump(exclude_none=True) for reason in reasons])
+
+
+def _looked_at(connection: Connection, district: str, held: Verdict) -> None:
+    if held.held_by != "pause" and any(reason.code == "look-first" for reason in held.reasons):
+        connection.execute(QUERIES["looked_first"], {"district": district})
+
+
+def _ask_afresh(connection: Connection, held: HeldSet, reason: Literal["stale", "pause over"]) -> None:
     request = SyncRequested(
         district=held.district,
-        sync_id=event_id("expired", held.change_set, held.snapshot_id),
-        reason="stale",
+        sync_id=event_id("expired" if reason == "stale" else reason, held.change_set, held.snapshot_id),
+        reason=reason,
         requested_at=now(),
     )
     request_sync(connection, request, "/rollcall/guard")
 
 
-def _counts(header: ChangeSetStarted) -> Jsonb:
-    return Jsonb({kind: counts.model_dump() for kind, counts in header.counts.items()})
-
-
-def _reasons(reasons: tuple[Reason, ...]) -> Jsonb:
-    return Jsonb([reason.model_dump(exclude_none=True) for reason in reasons])
+def _this(held: HeldSet) -> dict[str, Any]:
+    return {"change_set": held.change_set, "snapshot_id": held.snapshot_id, "sync_id": held.sync_id}

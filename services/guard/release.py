@@ -1,4 +1,4 @@
-"""Follows review decisions: releases what was approved from `roster.held` to `roster.approved`, and ends the rest."""
+"""Releases what was approved, by a reviewer or by the end of a pause, from `roster.held` to `roster.approved`."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -7,24 +7,14 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaTimeoutError, OffsetOutOfRangeError
 
-from schemas.cloudevents import decode, header, type_of
-from schemas.events import (
-    Approval,
-    ChangeSetCompleted,
-    ChangeSetStarted,
-    DecisionRefused,
-    Event,
-    HoldRejected,
-    HoldReleased,
-    ReviewDecision,
-)
+from schemas.cloudevents import decode, type_of
+from schemas.events import Approval, ChangeSetCompleted, ChangeSetStarted, HoldReleased
 from schemas.topics import APPROVED, HELD
 from services.async_publisher import AsyncPublisher
 from services.clock import now
-from services.faust_worker import Delivery
 from services.guard import holds
 from services.guard.assembly import Assembly, decode_chunk
-from services.guard.decisions import refusal
+from services.guard.outgoing import approved_header
 from services.guard.routing import CHUNK, DistrictLocks
 from services.messages import make_event
 
@@ -76,6 +66,15 @@ class HeldTopic:
                         yield record
                 position = records[-1].offset + 1
 
+    async def header(self, held: holds.HeldSet) -> ChangeSetStarted:
+        """Give the header of a held set. Raises ExpiredError where the topic no longer has it."""
+        async with aclosing(self.between(held.held_partition, held.first_offset, held.first_offset)) as records:
+            async for record in records:
+                event = decode(HELD, record.headers, record.value)
+                if isinstance(event, ChangeSetStarted) and _is_of(held, event):
+                    return event
+        raise ExpiredError
+
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
         consumer = AIOKafkaConsumer(
@@ -92,12 +91,8 @@ class HeldTopic:
             await consumer.stop()
 
 
-class Decisions:
-    """The handler for `roster.decisions`. A decision is acknowledged once it is followed to its end, or refused.
-
-    Delivered again it goes on from the state on record, so that an approval is followed however often the worker is
-    killed, and nothing is released without one.
-    """
+class Releases:
+    """Copies what was approved from `roster.held` to `roster.approved`."""
 
     def __init__(
         self, transact: holds.Transactions, publisher: AsyncPublisher, held_topic: HeldTopic, locks: DistrictLocks
@@ -107,27 +102,16 @@ class Decisions:
         self._held_topic = held_topic
         self._locks = locks
 
-    async def take(self, delivery: Delivery) -> None:
-        """Handle one decision. Raises UnreadableMessageError for what must become a dead letter."""
-        decision = delivery.event()
-        assert isinstance(decision, ReviewDecision), "roster.decisions has no other type"
-        cause = header(delivery.message.headers, "ce_id")
-        held = await self._transact(holds.decide, decision)
-        text = refusal(decision, held)
-        if held is None or text is not None:
-            await self._refuse(decision, text or "", cause)
-        elif held.state == "approved":
-            await self._release(decision, held, cause)
-        elif held.state == "rejected":
-            await self._tell_rejected(decision, held, cause)
-        delivery.ack()
+    async def release(self, held: holds.HeldSet, cause: str | None = None) -> None:
+        """Release an approved set; one that a newer set has replaced meanwhile is left alone.
 
-    async def _release(self, decision: ReviewDecision, held: holds.HeldSet, cause: str | None) -> None:
+        Raises ExpiredError where it is no longer on `roster.held` in full. Cut off, it begins anew.
+        """
         approval = Approval(
-            by="reviewer",
+            by="reviewer" if held.decided_by is not None else "pause over",
             reviewer=held.decided_by,
             reason=held.decision_reason,
-            approved_at=held.decided_at or decision.decided_at,
+            approved_at=held.decided_at or now(),
         )
         try:
             completed = await self._copy(held, approval, cause)
@@ -135,20 +119,18 @@ class Decisions:
                 await self._publisher.publish_raw(
                     APPROVED, list(completed.headers), held.district.encode(), completed.value
                 )
-                released = HoldReleased(district=held.district, change_set=held.change_set, approval=approval)
-                await self._tell(released, held, cause)
+                await self._tell_released(held, approval, cause)
                 await self._transact(holds.released, held.change_set)
         except SupersededError:
             log.info("superseded", district=held.district, sync_id=held.sync_id, change_set=held.change_set)
-        except ExpiredError:
-            text = (
-                f"change set {held.change_set} of district {held.district} has expired: it is no longer whole on "
-                f"{HELD.name}; a fresh sync of the district has been asked for"
-            )
-            await self._refuse(decision, text, cause)
-            await self._transact(holds.expire, held)
         else:
-            log.info("released", district=held.district, sync_id=held.sync_id, change_set=held.change_set)
+            log.info(
+                "released",
+                by=approval.by,
+                district=held.district,
+                sync_id=held.sync_id,
+                change_set=held.change_set,
+            )
 
     @asynccontextmanager
     async def _while_approved(self, held: holds.HeldSet) -> AsyncIterator[None]:
@@ -192,52 +174,19 @@ class Decisions:
     async def _publish_header(
         self, held: holds.HeldSet, started: ChangeSetStarted, approval: Approval, cause: str | None
     ) -> None:
-        event = make_event(
-            APPROVED,
-            started.model_copy(update={"reasons": (), "approval": approval}),
-            source="guard",
-            identity=(APPROVED.name, started.change_set, started.snapshot_id),
-            correlation_id=started.sync_id,
-            causation_id=cause,
-        )
         async with self._while_approved(held):
-            await self._publisher.publish(APPROVED, event)
+            await self._publisher.publish(APPROVED, approved_header(started, approval, cause))
 
-    async def _tell_rejected(self, decision: ReviewDecision, held: holds.HeldSet, cause: str | None) -> None:
-        rejected = HoldRejected(
-            district=held.district,
-            change_set=held.change_set,
-            reviewer=decision.reviewer,
-            reason=held.decision_reason or "",
-            rejected_at=decision.decided_at,
-        )
-        await self._tell(rejected, held, cause)
-        log.info("rejected", district=held.district, sync_id=held.sync_id, change_set=held.change_set)
-
-    async def _tell(self, data: Event, held: holds.HeldSet, cause: str | None) -> None:
+    async def _tell_released(self, held: holds.HeldSet, approval: Approval, cause: str | None) -> None:
         event = make_event(
             HELD,
-            data,
+            HoldReleased(district=held.district, change_set=held.change_set, approval=approval),
             source="guard",
             identity=(held.change_set, held.snapshot_id),
             correlation_id=held.sync_id,
             causation_id=cause,
         )
         await self._publisher.publish(HELD, event)
-
-    async def _refuse(self, decision: ReviewDecision, text: str, cause: str | None) -> None:
-        refused = DecisionRefused(
-            district=decision.district,
-            change_set=decision.change_set,
-            decision=decision.decision,
-            reviewer=decision.reviewer,
-            text=text,
-            refused_at=now(),
-        )
-        identity = (decision.change_set, decision.decision, decision.reviewer, decision.decided_at)
-        event = make_event(HELD, refused, source="guard", identity=identity, causation_id=cause)
-        await self._publisher.publish(HELD, event)
-        log.info("decision-refused", district=decision.district, change_set=decision.change_set)
 
 
 def _is_of(held: holds.HeldSet, event: ChangeSetStarted) -> bool:

@@ -9,7 +9,7 @@ from aiokafka.structs import RecordMetadata
 from faust.types import TP
 
 from schemas.cloudevents import CloudEvent, UnreadableMessageError, header, type_of
-from schemas.events import Approval, ChangeSetCompleted, ChangeSetStarted, HoldSuperseded, Notice
+from schemas.events import Approval, ChangeSetCompleted, ChangeSetStarted
 from schemas.topics import APPROVED, CHANGES, HELD, NOTICES, Topic
 from services.async_publisher import AsyncPublisher
 from services.clock import now
@@ -17,8 +17,10 @@ from services.faust_worker import Delivery
 from services.guard import holds
 from services.guard.assembly import Assemblies, Assembly, decode_chunk
 from services.guard.boundaries import Boundaries, Extent
-from services.guard.policy import Limits
-from services.messages import Message, make_event
+from services.guard.judging import Judged, judge_once
+from services.guard.outgoing import approved_header, held_header, held_notice, superseded
+from services.guard.verdict import Verdict, approvals_needed
+from services.messages import Message
 
 log = structlog.get_logger()
 
@@ -41,7 +43,7 @@ class Route:
     """Where an open set goes, and why."""
 
     target: Topic
-    judged: holds.Judged
+    judged: Judged
     header: RecordMetadata
     extent: Extent
 
@@ -67,6 +69,16 @@ class Line:
             delivery.ack()
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings that hold for every district: the limit where it has none of its own, and the changes above which
+    two reviewers must approve, if ever.
+    """
+
+    limit_percent: int
+    two_reviewers_above: int | None = None
+
+
 class Routing:
     """The handler for `roster.changes`. A set's header is acknowledged once the effects of its completion are durable.
 
@@ -75,11 +87,11 @@ class Routing:
     """
 
     def __init__(
-        self, transact: holds.Transactions, publisher: AsyncPublisher, limits: Limits, locks: DistrictLocks
+        self, transact: holds.Transactions, publisher: AsyncPublisher, rules: Rules, locks: DistrictLocks
     ) -> None:
         self._transact = transact
         self._publisher = publisher
-        self._limits = limits
+        self._rules = rules
         self._locks = locks
         self._lines: dict[int, Line] = {}
 
@@ -110,11 +122,12 @@ class Routing:
             delivery.ack()
             return
         async with self._locks.of(started.district):
-            judged = await self._transact(holds.judge_once, started, self._limits)
+            judged = await self._transact(judge_once, started, self._rules.limit_percent)
             if judged is None:
                 raise UnreadableMessageError(f"district {started.district} is not registered")
             for change_set in judged.superseded:
-                await self._tell_superseded(started, change_set, delivery.message)
+                cause = header(delivery.message.headers, "ce_id")
+                await self._publisher.publish(HELD, superseded(started, change_set, now(), cause))
             target = HELD if judged.reasons else APPROVED
             written = await self._publisher.publish(target, _header(target, started, judged, delivery.message))
         if opened is not None:
@@ -158,9 +171,7 @@ class Routing:
         route = line.routes[assembly]
         written = await self._forward(route.target, assembly, delivery.message)
         if route.judged.reasons:
-            place = holds.Place(route.header.partition, route.header.offset, written.offset)
-            await self._transact(holds.hold, assembly.header, route.judged.reasons, place)
-            await self._tell_held(assembly.header, route.judged, delivery.message)
+            await self._hold(assembly.header, route, written.offset, delivery.message)
         line.assemblies.close(assembly)
         del line.routes[assembly]
         route.extent.last = delivery.message.offset
@@ -171,53 +182,24 @@ class Routing:
         key = assembly.header.district.encode()
         return await self._publisher.publish_raw(target, list(message.headers), key, message.value)
 
-    async def _tell_superseded(self, started: ChangeSetStarted, change_set: str, cause: Message) -> None:
-        superseded = HoldSuperseded(
-            district=started.district,
-            change_set=change_set,
-            by_change_set=started.change_set,
-            superseded_at=now(),
-        )
-        event = make_event(
-            HELD,
-            superseded,
-            source="guard",
-            identity=(change_set, started.change_set, started.snapshot_id),
-            correlation_id=started.sync_id,
-            causation_id=header(cause.headers, "ce_id"),
-        )
-        await self._publisher.publish(HELD, event)
+    async def _hold(self, started: ChangeSetStarted, route: Route, last_offset: int, cause: Message) -> None:
+        """Write down that the set is held, and tell that somebody must review it where that is news.
 
-    async def _tell_held(self, started: ChangeSetStarted, judged: holds.Judged, cause: Message) -> None:
-        notice = Notice(
-            district=started.district,
-            code="held",
-            subject_id=started.change_set,
-            text="Tonight's roster change is held until somebody has reviewed it: "
-            + "; ".join(reason.text for reason in judged.reasons),
-            noticed_at=judged.judged_at,
-        )
-        event = make_event(
-            NOTICES,
-            notice,
-            source="guard",
-            identity=(notice.code, started.change_set),
-            correlation_id=started.sync_id,
-            causation_id=header(cause.headers, "ce_id"),
-        )
-        await self._publisher.publish(NOTICES, event)
+        Nothing is said of what a pause alone holds: it goes on by itself, and of the pause everybody has been told.
+        """
+        judged = route.judged
+        place = holds.Place(route.header.partition, route.header.offset, last_offset)
+        held = Verdict(judged.reasons, judged.held_by, judged.quiet, judged.paused_until)
+        needed = approvals_needed(started.changes, self._rules.two_reviewers_above)
+        await self._transact(holds.hold, started, held, place, needed)
+        if judged.held_by != "pause" and not judged.quiet:
+            notice = held_notice(started, judged.reasons, now(), header(cause.headers, "ce_id"))
+            await self._publisher.publish(NOTICES, notice)
 
 
-def _header(target: Topic, started: ChangeSetStarted, judged: holds.Judged, cause: Message) -> CloudEvent:
+def _header(target: Topic, started: ChangeSetStarted, judged: Judged, message: Message) -> CloudEvent:
     """Give the header as it goes on: to `roster.held` with the reasons, to `roster.approved` with the approval."""
-    added: dict[str, object] = {"reasons": judged.reasons}
-    if not judged.reasons:
-        added = {"approval": Approval(by="policy", approved_at=judged.judged_at)}
-    return make_event(
-        target,
-        started.model_copy(update=added),
-        source="guard",
-        identity=(target.name, started.change_set, started.snapshot_id),
-        correlation_id=started.sync_id,
-        causation_id=header(cause.headers, "ce_id"),
-    )
+    cause = header(message.headers, "ce_id")
+    if target is HELD:
+        return held_header(started, judged.reasons, judged.held_by, cause)
+    return approved_header(started, Approval(by="policy", approved_at=judged.judged_at), cause)

@@ -10,10 +10,11 @@ from schemas.topics import CHANGES, DECISIONS
 from services.async_publisher import AsyncPublisher
 from services.database.connect import with_role
 from services.faust_worker import FaustWorker
+from services.guard.following import Decisions
 from services.guard.holds import Connection, Transactions
-from services.guard.policy import Limits
-from services.guard.release import Decisions, HeldTopic
-from services.guard.routing import DistrictLocks, Routing
+from services.guard.release import HeldTopic, Releases
+from services.guard.reopening import SECONDS_BETWEEN_TURNS, Reopening
+from services.guard.routing import DistrictLocks, Routing, Rules
 from services.installation import Installation, find_installation
 from services.settings import Settings
 
@@ -36,9 +37,23 @@ async def _run(settings: Settings, installation: Installation, stop: threading.E
         async with AsyncPublisher(installation.kafka, settings.topic_prefix, "rollcall-guard") as publisher:
             worker = FaustWorker("guard", settings, installation.kafka, publisher)
             transact, locks = Transactions(pool), DistrictLocks()
-            routing = Routing(transact, publisher, Limits(settings.limit_percent), locks)
+            rules = Rules(settings.limit_percent, settings.two_reviewers_above)
+            routing = Routing(transact, publisher, rules, locks)
             held_topic = HeldTopic(installation.kafka, settings.topic_prefix)
+            releases = Releases(transact, publisher, held_topic, locks)
+            reopening = Reopening(
+                transact=transact,
+                publisher=publisher,
+                held_topic=held_topic,
+                releases=releases,
+                locks=locks,
+                limit_percent=rules.limit_percent,
+            )
             worker.read(CHANGES, routing.take)
-            worker.read(DECISIONS, Decisions(transact, publisher, held_topic, locks).take)
+            worker.read(DECISIONS, Decisions(transact, publisher, releases).take)
+
+            worker.app.timer(SECONDS_BETWEEN_TURNS)(reopening.turn)
+            worker.app.on_partitions_assigned.connect(cast(Any, reopening.assigned))
+            worker.app.on_partitions_revoked.connect(cast(Any, reopening.revoked))
             worker.app.on_partitions_revoked.connect(cast(Any, routing.revoked))
             await worker.run(stop)

@@ -8,7 +8,8 @@ import pytest
 from schemas.events import ChangeSetStarted, EmptiedSchool, KindCounts
 from schemas.records import KINDS
 from services.guard.calendar import Pause
-from services.guard.policy import Circumstances, Hold, KindLimit, LookFirst, Week, judge
+from services.guard.policy import Circumstances, KindLimit, LookFirst, Week
+from services.guard.verdict import Rejection, verdict
 from services.settings import Settings
 from tests.change_sets import approved
 
@@ -52,7 +53,8 @@ def test_every_reason_to_hold_is_in_the_reviewers_manual() -> None:
         look_first=LookFirst("ana", "a new provider", datetime(2026, 11, 1, tzinfo=UTC)),
     )
     first = header.model_copy(update={"changes": 1, "counts": {"students": KindCounts(created=1)}})
-    judged = (judge(wrong, circumstances), judge(first, circumstances))
-    codes = {reason.code for judgement in judged if isinstance(judgement, Hold) for reason in judgement.reasons}
+    rejection = Rejection("ana", "half the school", datetime(2026, 11, 1, tzinfo=UTC))
+    judged = (verdict(wrong, circumstances, rejection), verdict(first, circumstances, None))
+    codes = {reason.code for judgement in judged for reason in judgement.reasons}
     written = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
     assert codes == written
