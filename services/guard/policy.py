@@ -105,23 +105,13 @@ class Hold:
 Judgement: TypeAlias = Pass | Hold
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """One limit for all kinds."""
-
-    percent: int
-
-
-def judge(header: ChangeSetStarted, circumstances: Circumstances | Limits, *, setting_up: bool = False) -> Judgement:
+def judge(header: ChangeSetStarted, circumstances: Circumstances) -> Judgement:
     """Judge a change set by its header and the circumstances.
 
     What changes nothing always passes. The first load of a district that is being set up is not judged by policy; it
     is a first load as long as nothing of any kind exists, whatever the roster version. A pause, and an operator who
     wants to look first, hold everything else.
     """
-    if isinstance(circumstances, Limits):
-        limits = {kind: KindLimit(circumstances.percent) for kind in KINDS}
-        circumstances = Circumstances(limits, setting_up=setting_up)
     if header.changes == 0:
         return Pass()
     policy = tuple(_policy(header, circumstances))
