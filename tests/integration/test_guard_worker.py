@@ -1,47 +1,42 @@
 """Guard: lets through or holds whole change sets, follows exactly the decisions that may be followed, loses nothing."""
 
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
-from kafka.partitioner.default import murmur2
 
 from schemas.cloudevents import header
 from schemas.events import (
-    ChangeSetChunk,
     ChangeSetCompleted,
     ChangeSetStarted,
     DecisionRefused,
-    Event,
     HoldRejected,
     HoldReleased,
     HoldSuperseded,
     Notice,
-    ReviewDecision,
 )
-from schemas.records import Student
-from schemas.topics import APPROVED, CHANGES, DEAD_LETTERS, DECISIONS, HELD, NOTICES, SYNC_REQUESTS, Topic
-from tests.change_sets import approved, updated
+from schemas.topics import APPROVED, CHANGES, DEAD_LETTERS, DECISIONS, HELD, NOTICES, SYNC_REQUESTS
+from tests.guarding import (
+    DISTRICTS,
+    NEIGHBOUR,
+    change_set,
+    dead_letters,
+    decide,
+    header_of,
+    night_state,
+    of_another_snapshot,
+    send,
+    stalled_at,
+    until_approved,
+    until_event,
+    until_night,
+    until_stalled,
+    until_state,
+    until_whole,
+    whole_on,
+)
 from tests.pipeline import Pipeline, pipeline, until
-
-E = TypeVar("E", bound=Event)
-
-
-def partition_of(district: str) -> int:
-    return (int(murmur2(district.encode())) & 0x7FFFFFFF) % CHANGES.partitions
-
-
-DISTRICTS = [f"district-{number}" for number in range(7)]
-"""More than the partitions of a topic, so that some of them share one."""
-
-NEIGHBOUR = next(
-    name for name in (f"neighbour-{n}" for n in range(100)) if partition_of(name) == partition_of(DISTRICTS[0])
-)
-"""A district whose messages share their partition with those of the first."""
 
 
 @pytest.fixture
@@ -50,149 +45,6 @@ def guard(kafka: str, database: str, topic_prefix: str) -> Iterator[Pipeline]:
         for district in (*DISTRICTS, NEIGHBOUR):
             running.add_district(district, setting_up=False)
         yield running
-
-
-def change_set(changed: int, existing: int = 10, *, district: str = DISTRICTS[0], chunk: int = 2) -> list[Event]:
-    """The messages of a set that renames so many of so many students, as diff writes them."""
-    students = [Student(f"p{n}", None, "Sam", f"Lee {n}", f"Sam Lee {n}") for n in range(changed)]
-    renamed = [updated(one, Student(one.id, None, "Sam", "Moe", "Sam Moe")) for one in students]
-    started, *rest = approved(district, 3, renamed, {"students": existing}, chunk)
-    return [started.model_copy(update={"approval": None}), *rest]
-
-
-def of_another_snapshot(events: Sequence[Event]) -> list[Event]:
-    snapshot_id, sync_id = uuid.uuid4().hex, uuid.uuid4().hex
-    return [
-        event.model_copy(
-            update={"snapshot_id": snapshot_id, **({} if isinstance(event, ChangeSetChunk) else {"sync_id": sync_id})}
-        )
-        for event in events
-    ]
-
-
-def header_of(events: Sequence[Event]) -> ChangeSetStarted:
-    assert isinstance(events[0], ChangeSetStarted)
-    return events[0]
-
-
-def send(running: Pipeline, events: Sequence[Event]) -> ChangeSetStarted:
-    """Publish the messages of a set, with a night that waits for it; give its header."""
-    started = header_of(events)
-    running.query(
-        "INSERT INTO nights (sync_id, district, reason, state, requested_at)"
-        " VALUES (%s, %s, 'night', 'comparing', now()) ON CONFLICT DO NOTHING RETURNING sync_id",
-        started.sync_id,
-        started.district,
-    )
-    for event in events:
-        running.publish(CHANGES, event)
-    return started
-
-
-def decide(
-    running: Pipeline, started: ChangeSetStarted, word: str, *, district: str | None = None, reviewer: str = "edna"
-) -> ReviewDecision:
-    decision = ReviewDecision(
-        district=district or started.district,
-        change_set=started.change_set,
-        decision=cast(Any, word),
-        reviewer=reviewer,
-        reason="looked at it",
-        decided_at=datetime.now(UTC),
-    )
-    running.publish(DECISIONS, decision)
-    return decision
-
-
-def until_state(running: Pipeline, started: ChangeSetStarted, state: str) -> None:
-    until(
-        f"the set is {state}",
-        lambda: (
-            running.query(
-                "SELECT 1 FROM holds WHERE change_set = %s AND snapshot_id = %s AND state = %s",
-                started.change_set,
-                started.snapshot_id,
-                state,
-            )
-            or None
-        ),
-    )
-
-
-def until_event(running: Pipeline, topic: Topic, kind: type[E]) -> E:
-    return until(f"a {kind.__name__}", lambda: next((e for e in running.events(topic) if isinstance(e, kind)), None))
-
-
-def night_state(running: Pipeline, started: ChangeSetStarted) -> str:
-    return str(running.query("SELECT state FROM nights WHERE sync_id = %s", started.sync_id)[0][0])
-
-
-def whole_on(running: Pipeline, topic: Topic, started: ChangeSetStarted) -> ChangeSetStarted | None:
-    """Give the header of the set on a topic, if the set is whole there by now, however often its parts came."""
-    mine = [
-        e
-        for e in running.events(topic)
-        if isinstance(e, ChangeSetStarted | ChangeSetChunk | ChangeSetCompleted)
-        and (e.change_set, e.snapshot_id) == (started.change_set, started.snapshot_id)
-    ]
-    headers = [index for index, e in enumerate(mine) if isinstance(e, ChangeSetStarted)]
-    if not headers or not isinstance(mine[-1], ChangeSetCompleted):
-        return None
-    chunks = [e.chunk for e in mine[headers[-1] :] if isinstance(e, ChangeSetChunk)]
-    assert sorted(chunks) == list(range(1, started.chunks + 1)), "what ends with a completion is whole"
-    return cast(ChangeSetStarted, mine[headers[-1]])
-
-
-def until_whole(running: Pipeline, topic: Topic, started: ChangeSetStarted) -> ChangeSetStarted:
-    return until(f"the set of {started.district} is on {topic.name}", lambda: whole_on(running, topic, started))
-
-
-def until_approved(running: Pipeline, started: ChangeSetStarted) -> ChangeSetStarted:
-    return until_whole(running, APPROVED, started)
-
-
-def until_night(running: Pipeline, started: ChangeSetStarted, state: str) -> None:
-    until(f"the night is {state}", lambda: night_state(running, started) == state or None)
-
-
-def dead_letters(running: Pipeline, number: int) -> list[Any]:
-    def look() -> list[Any] | None:
-        letters = running.messages(DEAD_LETTERS)
-        return letters if len(letters) >= number else None
-
-    return until(f"{number} dead letters", look)
-
-
-@contextmanager
-def stalled_at(running: Pipeline, state: str) -> Iterator[None]:
-    """Stop the guard at the very statement that would bring a hold to this state, for as long as this lasts."""
-    with running.connect() as connection:
-        connection.execute(
-            "CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN PERFORM pg_advisory_xact_lock(4); RETURN NEW; END $$"
-        )
-        connection.execute(
-            "CREATE TRIGGER stall BEFORE INSERT OR UPDATE ON holds FOR EACH ROW"
-            f" WHEN (NEW.state = '{state}') EXECUTE FUNCTION stall()".encode()
-        )
-        connection.execute("SELECT pg_advisory_lock(4)")
-        try:
-            yield
-        finally:
-            connection.execute("SELECT pg_advisory_unlock(4)")
-
-
-def until_stalled(running: Pipeline) -> None:
-    until(
-        "the guard stalls",
-        lambda: (
-            running.query(
-                "SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database"
-                " WHERE locktype = 'advisory' AND objid = 4 AND NOT granted AND datname = current_database()"
-            )
-            or None
-        ),
-    )
 
 
 def test_exactly_the_limit_passes_unchanged_with_the_approval_of_the_policy(guard: Pipeline) -> None:
