@@ -1,6 +1,6 @@
 """The desk as an application: its pages, its templates, and what every answer has in common."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
@@ -27,6 +27,8 @@ from services.guard.desk.web.security_headers import SecurityHeaders
 from services.guard.desk.web.visit import Desk
 
 HERE = Path(__file__).parent
+GUARD_ANSWERS_WITHIN = timedelta(seconds=15)
+"""An approval that is silent for longer waits for a second reviewer, or for a pause to end: no topic tells of that."""
 
 
 def desk_app(desk: Desk) -> FastAPI:
@@ -74,6 +76,7 @@ def page_templates() -> Jinja2Templates:
         what_differs=plain_words.what_differs,
         share_bar=charts.share_bar,
         date_of=_date_of,
+        is_late=lambda decided_at: now() - decided_at > GUARD_ANSWERS_WITHIN,
     )
     return Jinja2Templates(env=environment)
 

@@ -19,7 +19,7 @@ NIGHTS_SHOWN = 30
 @router.get("/")
 def board(visit: SignedIn, search: str = "", seen: str = "") -> Response:
     """Show every district as it is now; a page that is open is told only what has changed."""
-    with visit.desk.connection() as connection:
+    with visit.desk.snapshot() as connection:
         labels = district_labels(connection)
         found = read_model.board(connection)
     wanted = search.strip().casefold()
@@ -34,7 +34,7 @@ def board(visit: SignedIn, search: str = "", seen: str = "") -> Response:
 @router.get("/districts/{district}")
 def district_nights(visit: SignedIn, district: str) -> Response:
     """Show a district's nights as a chart and a table, and what was held of it."""
-    with visit.desk.connection() as connection:
+    with visit.desk.snapshot() as connection:
         labels = district_labels(connection)
         nights = read_model.history(connection, district, NIGHTS_SHOWN)
         held = read_model.held_sets(connection, district)

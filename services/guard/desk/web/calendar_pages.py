@@ -65,7 +65,7 @@ def this_year(visit: SignedIn) -> Response:
 @router.get("/calendar/{year}")
 def calendar_of(visit: SignedIn, year: Annotated[int, Path(ge=2000, le=2100)]) -> Response:
     """Show a year."""
-    with visit.desk.connection() as connection:
+    with visit.desk.snapshot() as connection:
         labels = district_labels(connection)
         all_calendars = calendars(connection, labels)
         expected = expected_changes(connection, year)

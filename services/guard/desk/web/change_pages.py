@@ -14,7 +14,7 @@ router = APIRouter()
 def change(visit: SignedIn, change_set: str, place: int) -> Response:
     """Show one change. Where names are shown, this look at them is recorded first."""
     names = visit.session.shows_names(change_set)
-    with visit.desk.connection() as connection:
+    with visit.desk.snapshot() as connection:
         held = held_set_or_404(connection, change_set)
         if names:
             read_model.record_look(connection, visit.reviewer.email, change_set, f"change {place}")

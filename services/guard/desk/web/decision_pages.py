@@ -63,7 +63,7 @@ def decided(
 
 
 def _read(visit: Visit, change_set: str) -> tuple[HeldSetShown, DistrictLabel]:
-    with visit.desk.connection() as connection:
+    with visit.desk.snapshot() as connection:
         held = held_set_or_404(connection, change_set)
         return held, district_labels(connection).of(held.district)
 

@@ -29,6 +29,7 @@ def add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(SignInNeededError, _sign_in_needed)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _not_understood)
+    app.add_exception_handler(psycopg.DataError, _unheard_of)
     for error in (psycopg.OperationalError, PoolTimeout):
         app.add_exception_handler(error, _database_away)
     app.add_exception_handler(PublishError, _kafka_away)
@@ -61,6 +62,11 @@ def _not_understood(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     status = 404 if any(problem["loc"][0] == "path" for problem in error.errors()) else 400
     return _answer(request, status, *_WORDS[status])
+
+
+def _unheard_of(request: Request, _error: Exception) -> Response:
+    """Answer an address with a number or a character that no database knows."""
+    return _answer(request, 404, *_WORDS[404])
 
 
 def _database_away(request: Request, error: Exception) -> Response:

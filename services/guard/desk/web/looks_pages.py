@@ -32,7 +32,7 @@ class Entry:
 @router.get("/record")
 def record(visit: SignedIn, page: Annotated[int, Query(ge=1, le=100_000)] = 1) -> Response:
     """Show looks and decisions, the newest first."""
-    with visit.desk.connection() as connection:
+    with visit.desk.snapshot() as connection:
         entries = _entries(connection, page)
         labels = district_labels(connection)
     more = len(entries) > PAGE_SIZE

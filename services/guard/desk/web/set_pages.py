@@ -65,7 +65,7 @@ def held_set_or_404(connection: psycopg.Connection[object], change_set: str) -> 
 def held_set(visit: SignedIn, change_set: str, filters: Annotated[Filters, Query()]) -> Response:
     """Show a held set. Where names are shown, this look at them is recorded first."""
     names = visit.session.shows_names(change_set)
-    with visit.desk.connection() as connection:
+    with visit.desk.snapshot() as connection:
         held = held_set_or_404(connection, change_set)
         if names:
             read_model.record_look(connection, visit.reviewer.email, change_set, filters.described())
@@ -97,7 +97,7 @@ def held_set(visit: SignedIn, change_set: str, filters: Annotated[Filters, Query
 @router.get("/sets/{change_set}/outcome")
 def outcome(visit: SignedIn, change_set: str) -> Response:
     """Show what has become of a set; the open page asks for this part again until it is settled."""
-    with visit.desk.connection() as connection:
+    with visit.desk.snapshot() as connection:
         held = held_set_or_404(connection, change_set)
         decisions = read_model.decisions(connection, change_set)
         label = district_labels(connection).of(held.district)

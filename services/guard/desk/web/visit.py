@@ -42,6 +42,16 @@ class Desk:
         with self.pool.connection(timeout=POOL_SECONDS) as connection:
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[psycopg.Connection[Any]]:
+        """Lend a connection that sees one moment: what a page says of a set and of its decisions fits together.
+
+        What is written is durable once the block has ended. Raises as `connection` does.
+        """
+        with self.connection() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield connection
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
