@@ -44,7 +44,7 @@ def add(  # noqa: PLR0917 - each is an option of its own
     district: DistrictId,
     kinds: KindsTyped,
     limit: Limit,
-    first_day: Annotated[date, typer.Option("--from", parser=parse_day, metavar="YYYY-MM-DD")],
+    first_day: Annotated[date, typer.Option("--from", parser=parse_day, metavar="YYYY-MM-DD", help="The first day.")],
     last_day: Annotated[date, typer.Option("--to", parser=parse_day, metavar="YYYY-MM-DD", help="The last day.")],
     reason: Annotated[str, typer.Option("--reason", help="What is expected; named where even this is passed.")],
     by: By = None,

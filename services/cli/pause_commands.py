@@ -35,7 +35,9 @@ def register(app: typer.Typer) -> None:
 )
 def add(  # noqa: PLR0917 - each is an option of its own
     name: Annotated[str | None, typer.Option("--name", help="What contacts are told.")] = None,
-    first_day: Annotated[date | None, typer.Option("--from", parser=parse_day, metavar="YYYY-MM-DD")] = None,
+    first_day: Annotated[
+        date | None, typer.Option("--from", parser=parse_day, metavar="YYYY-MM-DD", help="The first day.")
+    ] = None,
     last_day: Annotated[
         date | None,
         typer.Option("--to", parser=parse_day, metavar="YYYY-MM-DD", help="The last day; --from if absent."),
