@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 
 from schemas import events
 
-Worker: TypeAlias = Literal["scheduler", "ingest", "diff", "guard", "apply", "relay", "activation", "notifier"]
+Worker: TypeAlias = Literal[
+    "scheduler", "ingest", "diff", "guard", "apply", "relay", "activation", "notifier", "desk-feed", "desk"
+]
 
 DAY_MS = 24 * 60 * 60 * 1000
 PAGE_BYTES = 4 * 1024 * 1024
@@ -64,7 +66,7 @@ SNAPSHOTS = Topic(
         "dev.rollcall.snapshot.aborted.v1": events.SnapshotAborted,
     },
     writers=("ingest",),
-    readers=("diff",),
+    readers=("diff", "desk-feed"),
     retention_ms=3 * DAY_MS,
     max_message_bytes=PAGE_BYTES,
 )
@@ -74,7 +76,7 @@ CHANGES = Topic(
     key="district",
     types=_CHANGE_SET,
     writers=("diff",),
-    readers=("guard",),
+    readers=("guard", "desk-feed"),
     retention_ms=7 * DAY_MS,
     max_message_bytes=PAGE_BYTES,
 )
@@ -99,7 +101,7 @@ HELD = Topic(
         "dev.rollcall.decision.refused.v1": events.DecisionRefused,
     },
     writers=("guard",),
-    readers=("guard", "review tooling"),
+    readers=("guard", "desk-feed", "review tooling"),
     retention_ms=120 * DAY_MS,
     max_message_bytes=PAGE_BYTES,
 )
@@ -108,8 +110,8 @@ DECISIONS = Topic(
     name="roster.decisions",
     key="district",
     types={"dev.rollcall.review.decision.v1": events.ReviewDecision},
-    writers=("review tooling",),
-    readers=("guard",),
+    writers=("desk", "review tooling"),
+    readers=("guard", "desk-feed"),
     retention_ms=120 * DAY_MS,
 )
 
@@ -125,7 +127,7 @@ UPDATES = Topic(
         "dev.rollcall.roster.synced.v1": events.RosterSynced,
     },
     writers=("relay",),
-    readers=("activation", "subscribers"),
+    readers=("activation", "desk-feed", "subscribers"),
     compacted=True,
     config={"min.compaction.lag.ms": str(7 * DAY_MS)},
 )
@@ -146,7 +148,7 @@ NOTICES = Topic(
     key="district",
     types={"dev.rollcall.notice.v1": events.Notice},
     writers=("guard", "scheduler", "relay"),
-    readers=("notifier",),
+    readers=("notifier", "desk-feed"),
 )
 
 DEAD_LETTERS = Topic(

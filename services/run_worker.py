@@ -32,6 +32,8 @@ MODULES: dict[Worker, str] = {
     "relay": "services.apply.relay",
     "activation": "services.activation.worker",
     "notifier": "services.guard.notices.worker",
+    "desk-feed": "services.guard.desk.feed",
+    "desk": "services.guard.desk.web.worker",
 }
 
 

@@ -86,8 +86,7 @@ CREATE TABLE desk.held_changes (
     id text NOT NULL,
     title text, -- a school's or a class's name; nobody's
     schools text[] NOT NULL, -- those of before and after
-    before_digest text,
-    digest text,
+    digest text, -- of the record as it is to be
     same_as text, -- renumbered: the id that leaves while this one comes, or the other way round
     before jsonb,
     record jsonb,
@@ -95,7 +94,6 @@ CREATE TABLE desk.held_changes (
 );
 CREATE INDEX held_changes_in_order ON desk.held_changes (held_set, beside, place);
 CREATE INDEX held_changes_by_kind ON desk.held_changes (held_set, kind, op, beside, place);
-CREATE INDEX held_changes_by_id ON desk.held_changes (held_set, id text_pattern_ops);
 
 -- A whole set's changes by school.
 CREATE TABLE desk.held_change_schools (

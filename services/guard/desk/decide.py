@@ -5,7 +5,12 @@ from typing import Any, Literal
 
 import psycopg
 
-from services.messages import Publisher
+from schemas.events import ReviewDecision
+from schemas.topics import DECISIONS
+from services.database.queries import Queries
+from services.messages import Publisher, make_event
+
+QUERIES = Queries("services.guard.desk", "feed.sql")
 
 
 def decide(
@@ -25,4 +30,21 @@ def decide(
     the same decision. Raises ValueError without a reviewer or a reason, PublishError where Kafka does not take it: the
     decision is then on record as unpublished, and may be given again.
     """
-    raise NotImplementedError
+    if not reviewer.strip() or not reason.strip():
+        raise ValueError("a decision names its reviewer and its reason")
+    data = ReviewDecision(
+        district=district,
+        change_set=change_set,
+        decision=decision,
+        reviewer=reviewer,
+        reason=reason,
+        decided_at=decided_at,
+    )
+    identity = (change_set, decision, reviewer, decided_at.isoformat())
+    event = make_event(DECISIONS, data, source="desk", identity=identity)
+    about = {**data.model_dump(), "event_id": event.id}
+    connection.execute(QUERIES["decision"], {**about, "published": False})
+    publisher.publish(DECISIONS, event)
+    publisher.flush()
+    connection.execute(QUERIES["decision"], {**about, "published": True})
+    return event.id

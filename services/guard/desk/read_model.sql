@@ -1,0 +1,128 @@
+-- What the desk's pages read.
+
+-- name: board
+-- Each district with its last night, what it was applied to last, what waits for a review, and what it was told.
+WITH seen AS (
+    SELECT DISTINCT district FROM desk.nights UNION SELECT DISTINCT district FROM desk.held_sets WHERE state = 'held'
+)
+SELECT seen.district, applied.totals, applied.roster_version, applied.synced_at AS applied_at,
+       waiting.change_set, waiting.held_at, waiting.held_by, waiting.reasons,
+       pause.code AS pause_code, pause.text AS pause_text, pause.noticed_at AS pause_at,
+       told.noticed_at AS held_told_at, lost.noticed_at AS lost_told_at,
+       (SELECT min(failed.began_at) FROM desk.nights failed
+        WHERE failed.district = seen.district AND failed.aborted_at IS NOT NULL
+            AND failed.began_at > coalesce((SELECT max(good.began_at) FROM desk.nights good
+                                            WHERE good.district = seen.district AND good.pulled_at IS NOT NULL),
+                                           '-infinity')) AS broken_since,
+       (SELECT count(*) FROM desk.nights missed
+        WHERE missed.district = seen.district
+            AND missed.began_at > coalesce(applied.began_at, '-infinity')) AS nights_since
+FROM seen
+LEFT JOIN LATERAL (
+    SELECT totals, roster_version, synced_at, began_at FROM desk.nights
+    WHERE district = seen.district AND synced_at IS NOT NULL ORDER BY synced_at DESC LIMIT 1
+) applied ON true
+LEFT JOIN LATERAL (
+    SELECT change_set, held_at, held_by, reasons FROM desk.held_sets
+    WHERE district = seen.district AND state = 'held' AND whole_at IS NOT NULL ORDER BY held_set DESC LIMIT 1
+) waiting ON true
+LEFT JOIN LATERAL (
+    SELECT code, text, noticed_at FROM desk.notices
+    WHERE district = seen.district AND code IN ('pause-begun', 'pause-over') ORDER BY noticed_at DESC LIMIT 1
+) pause ON true
+LEFT JOIN desk.notices told
+    ON told.district = seen.district AND told.code = 'held' AND told.subject_id = waiting.change_set
+LEFT JOIN LATERAL (
+    SELECT noticed_at FROM desk.notices
+    WHERE district = seen.district AND code = 'disconnected' ORDER BY noticed_at DESC LIMIT 1
+) lost ON true
+ORDER BY seen.district;
+
+-- name: last_nights
+SELECT DISTINCT ON (n.district) n.*, h.state AS held_state, h.held_by, h.reasons, h.held_at, h.whole_at, h.ended_at
+FROM desk.nights n
+LEFT JOIN LATERAL (
+    SELECT * FROM desk.held_sets WHERE district = n.district AND sync_id = n.sync_id ORDER BY held_set DESC LIMIT 1
+) h ON true
+ORDER BY n.district, n.began_at DESC;
+
+-- name: nights_of
+SELECT n.*, h.state AS held_state, h.held_by, h.reasons, h.held_at, h.whole_at, h.ended_at
+FROM desk.nights n
+LEFT JOIN LATERAL (
+    SELECT * FROM desk.held_sets WHERE district = n.district AND sync_id = n.sync_id ORDER BY held_set DESC LIMIT 1
+) h ON true
+WHERE n.district = %(district)s
+ORDER BY n.began_at DESC LIMIT %(nights)s;
+
+-- name: held_sets
+-- One set by its id, its newest snapshot; or a district's, the newest first.
+SELECT s.*, n.provider, n.synced_at AS applied_at, n.roster_version AS applied_version,
+       previous.change_set AS previous_change_set, previous.held_at AS previous_held_at,
+       (SELECT coalesce(sum(c.changes), 0) FROM desk.held_chunks c WHERE c.held_set = s.held_set) AS loaded
+FROM desk.held_sets s
+LEFT JOIN desk.nights n ON n.district = s.district AND n.sync_id = s.sync_id
+LEFT JOIN desk.held_sets previous ON previous.held_set = s.compared_with
+WHERE (s.change_set = %(change_set)s OR s.district = %(district)s)
+ORDER BY s.held_set DESC LIMIT %(limit)s;
+
+-- name: counts
+SELECT school, kind, op, changes FROM desk.held_counts WHERE held_set = %(held_set)s;
+
+-- name: school_names
+SELECT id, name FROM desk.schools WHERE district = %(district)s AND id = ANY(%(ids)s);
+
+-- name: pageable
+-- The set whose changes are to be paged through: whole, and not deleted.
+SELECT held_set, district FROM desk.held_sets
+WHERE change_set = %(change_set)s AND whole_at IS NOT NULL AND changes_deleted_at IS NULL
+ORDER BY held_set DESC LIMIT 1;
+
+-- name: total
+SELECT coalesce(sum(changes), 0) FROM desk.held_counts
+WHERE held_set = %(held_set)s AND school = coalesce(%(school)s::text, '')
+    AND (%(op)s::text IS NULL OR op = %(op)s) AND (%(kind)s::text IS NULL OR kind = %(kind)s);
+
+-- name: total_found
+SELECT count(*) FROM desk.held_changes c
+WHERE held_set = %(held_set)s
+    AND (%(op)s::text IS NULL OR op = %(op)s) AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+    AND (%(school)s::text IS NULL OR EXISTS (
+        SELECT FROM desk.held_change_schools s
+        WHERE s.held_set = c.held_set AND s.school = %(school)s AND s.place = c.place))
+    AND (starts_with(id, %(search)s) OR title ILIKE %(part)s);
+
+-- name: page
+-- The places first, from the index alone, then the rows of these few.
+SELECT place, op, kind, id, title, schools, same_as, before, record
+FROM desk.held_changes
+WHERE held_set = %(held_set)s AND place = ANY (ARRAY(
+    SELECT place FROM desk.held_changes c
+    WHERE held_set = %(held_set)s
+        AND (%(op)s::text IS NULL OR op = %(op)s) AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+        AND (%(school)s::text IS NULL OR place IN (
+            SELECT s.place FROM desk.held_change_schools s WHERE s.held_set = %(held_set)s AND s.school = %(school)s))
+        AND (%(search)s = '' OR starts_with(id, %(search)s) OR title ILIKE %(part)s)
+    ORDER BY beside, place LIMIT %(size)s OFFSET %(skip)s))
+ORDER BY beside, place;
+
+-- name: change
+SELECT place, op, kind, id, title, schools, same_as, before, record
+FROM desk.held_changes WHERE held_set = %(held_set)s AND place = %(place)s;
+
+-- name: look
+INSERT INTO desk.looks (reviewer, change_set, what) VALUES (%(reviewer)s, %(change_set)s, %(what)s);
+
+-- name: decisions
+-- A decision is about the set as it was held last before it; guard's clock and a reviewer's may differ a little.
+SELECT d.event_id, d.decision, d.reviewer, d.reason, d.decided_at, r.text AS refusal, r.refused_at,
+       s.state, s.ended_at
+FROM desk.decisions d
+LEFT JOIN desk.refusals r ON r.event_id = d.event_id
+LEFT JOIN LATERAL (
+    SELECT state, ended_at FROM desk.held_sets
+    WHERE change_set = d.change_set AND district = d.district
+    ORDER BY held_at <= d.decided_at DESC, abs(extract(epoch FROM held_at - d.decided_at)) LIMIT 1
+) s ON true
+WHERE d.change_set = %(change_set)s
+ORDER BY d.decided_at, d.event_id;
