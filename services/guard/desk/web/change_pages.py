@@ -12,13 +12,13 @@ router = APIRouter()
 
 @router.get("/sets/{change_set}/changes/{place}")
 def change(visit: SignedIn, change_set: str, place: int) -> Response:
-    """Show one change. Where names are shown, this look at them is recorded first."""
+    """Show one change. Where a person's name is shown, this look is on record before the page is sent."""
     names = visit.session.shows_names(change_set)
     with visit.desk.snapshot() as connection:
         held = held_set_or_404(connection, change_set)
-        if names:
-            read_model.record_look(connection, visit.reviewer.email, change_set, f"change {place}")
         found = read_model.change(connection, change_set, place, names=names)
+        if names and found is not None and found.kind in {"teachers", "students"}:
+            read_model.record_look(connection, visit.reviewer.email, change_set, f"change {place}")
         label = district_labels(connection).of(held.district)
     if found is None:
         raise HTTPException(404, "This set has no such change, or its changes have been deleted since.")

@@ -63,7 +63,7 @@ def held_set_or_404(connection: psycopg.Connection[object], change_set: str) -> 
 
 @router.get("/sets/{change_set}")
 def held_set(visit: SignedIn, change_set: str, filters: Annotated[Filters, Query()]) -> Response:
-    """Show a held set. Where names are shown, this look at them is recorded first."""
+    """Show a held set. Where names are shown, this look is on record before the page is sent."""
     names = visit.session.shows_names(change_set)
     with visit.desk.snapshot() as connection:
         held = held_set_or_404(connection, change_set)
