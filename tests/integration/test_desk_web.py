@@ -1,12 +1,16 @@
 """The desk over HTTP, with its real database and topics: who gets in, who may do what, and what it never tells."""
 
 import re
+import threading
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from schemas.events import ReviewDecision
 from schemas.topics import DECISIONS, Worker
@@ -17,6 +21,9 @@ from services.guard.desk.web.reviewers import (
     put_reviewer,
     remove_reviewer,
 )
+from services.guard.desk.web.worker import DeskAddressError, run
+from services.settings import Settings
+from tests.cli import Cli
 from tests.desk import DISTRICT, NAME, PASSWORD, add_reviewers, hold_a_set
 from tests.pipeline import Pipeline, pipeline, until
 from tests.stack import delete_topics, new_database
@@ -264,6 +271,30 @@ def test_a_short_password_or_no_address_is_refused_where_it_is_typed(running: Pi
         for email, password in (("ana@example.org", "x" * (SHORTEST_PASSWORD - 1)), ("ana", PASSWORD)):
             with pytest.raises(ValueError, match=r"characters|address"):
                 put_reviewer(connection, email=email, name="Ana", role="viewer", password=password)
+
+
+def test_a_reviewer_is_added_and_removed_by_command_with_a_password_that_no_command_line_shows(
+    browser: Browser, running: Pipeline, kafka: str, tmp_path: Path
+) -> None:
+    rollcall = Cli.of(tmp_path, kafka, running.database, running.prefix)
+    who = ("ana@example.org", "--name", "Ana")
+    assert rollcall("desk", "add-reviewer", *who, "--password-stdin", typed="short\n").status == 2
+    assert browser.sign_in("ana").status_code == 401
+    assert rollcall("desk", "add-reviewer", *who, "--password-stdin", typed=f"{PASSWORD}\n").status == 0
+    assert browser.sign_in("ana").status_code == 200
+    listed = rollcall("desk", "list", "--json").object["reviewers"]
+    assert {"email": "ana@example.org", "name": "Ana", "role": "reviewer"} in listed
+    assert rollcall("desk", "remove", "ana@example.org").status == 0
+    assert browser.get("/").url.path == "/sign-in"
+    assert rollcall("desk", "remove", "ana@example.org").status == 1
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(running: Pipeline, kafka: str) -> None:
+    taken = urlsplit(running.desk).port
+    database, secret = SecretStr(running.database), SecretStr("not kept in a home")
+    settings = Settings(kafka=kafka, database=database, desk_port=taken, desk_secret=secret)
+    with pytest.raises(DeskAddressError, match="ROLLCALL_DESK_PORT"):
+        run(settings, threading.Event())
 
 
 def test_the_calendar_shows_the_house_pauses_of_any_year_and_what_was_added(

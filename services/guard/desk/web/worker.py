@@ -21,8 +21,12 @@ log = structlog.get_logger()
 USUAL_PORT = 8700
 
 
+class DeskAddressError(Exception):
+    """The desk cannot listen where it is told to; the text says what to set."""
+
+
 def run(settings: Settings, stop: threading.Event) -> None:
-    """Serve until `stop` is set. Raises OSError where the port is taken."""
+    """Serve until `stop` is set. Raises DeskAddressError where it cannot listen."""
     installation = find_installation(settings)
     pool: ConnectionPool[psycopg.Connection[object]] = ConnectionPool(
         with_role(installation.database, "rollcall_desk"), kwargs={"autocommit": True}, min_size=1, max_size=10
@@ -37,7 +41,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
 
 def _serve(desk: Desk, settings: Settings, stop: threading.Event) -> None:
-    listener = socket.create_server((settings.desk_host, settings.desk_port or USUAL_PORT))
+    listener = _listener(settings.desk_host, settings.desk_port or USUAL_PORT)
     config = uvicorn.Config(desk_app(desk), log_config=None, access_log=False, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
 
@@ -53,3 +57,13 @@ def _serve(desk: Desk, settings: Settings, stop: threading.Event) -> None:
     stop.wait()
     server.should_exit = True
     serving.join()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise DeskAddressError(
+            f"the desk cannot listen on {host}:{port} ({error.strerror}); set ROLLCALL_DESK_HOST to an address "
+            "of this machine and ROLLCALL_DESK_PORT to a free port"
+        ) from error
