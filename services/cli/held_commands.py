@@ -85,7 +85,8 @@ def approve(
 ) -> None:
     """Approve exactly this change set, which is then applied.
 
-    Exit status with --wait: 0 applied, 1 refused or failed, 3 a fresh sync that took its place is held.
+    Exit status with --wait: 0 applied, 1 refused or failed, 3 it waits for another reviewer or the end of a pause, or a
+    fresh sync that took its place is held.
     """
     _decide(change_set, Decision("approve", reviewer, reason), wait=wait, as_json=as_json)
 
@@ -139,6 +140,11 @@ def _tell_published(held: HeldSet, decision: Decision, *, as_json: bool) -> None
 def _tell_followed(session: OperatorSession, answered: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         answer(answered)
+    elif "waits_for" in answered:
+        output.print(
+            f"{answered['district']}: the approval is kept; change set {answered['change_set']} waits for "
+            f"{answered['waits_for']}"
+        )
     elif answered["outcome"] == "rejected":
         output.print(f"{answered['district']}: rejected; nothing of change set {answered['change_set']} is applied")
     else:

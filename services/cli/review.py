@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import psycopg
 from rich.console import Console
 
 from schemas.cloudevents import UnreadableMessageError, decode
 from schemas.events import DecisionRefused, HoldRejected, HoldReleased, HoldSuperseded, ReviewDecision
 from schemas.topics import DECISIONS, HELD
+from services.cli.failures import HELD as HELD_STATUS
 from services.cli.failures import CommandError
-from services.cli.held_sets import HeldSet
+from services.cli.held_sets import QUERIES, HeldSet
 from services.cli.night_answer import exit_status, night_answer
 from services.cli.night_watch import QUIET_SECONDS, NightProgress, NightWatch
 from services.cli.operator_session import OperatorSession
@@ -28,6 +30,13 @@ class Decision:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Guard has written an approval down, and the set is not released yet: for what it waits, in words."""
+
+    what: str
+
+
 class Review:
     """The review of one held change set."""
 
@@ -35,8 +44,8 @@ class Review:
         self._session = session
         self._held = held
 
-    def publish(self, decision: Decision) -> None:
-        """Put the decision on `roster.decisions`, durably; guard follows it. Raises PublishError."""
+    def publish(self, decision: Decision) -> ReviewDecision:
+        """Put the decision on `roster.decisions`, durably, and give it; guard follows it. Raises PublishError."""
         data = ReviewDecision(
             district=self._held.district,
             change_set=self._held.change_set,
@@ -60,6 +69,7 @@ class Review:
             publisher.flush()
         finally:
             publisher.close()
+        return data
 
     def follow(self, decision: Decision, console: Console) -> tuple[dict[str, Any], int]:
         """Publish the decision and give what became of it, with the exit status.
@@ -70,23 +80,25 @@ class Review:
         topic = TopicReader(self._session.installation.kafka, self._session.settings.topic_prefix, HELD)
         watch = NightWatch(connection)
         before = topic.ends()
-        self.publish(decision)
-        followed = self._await_guard(topic, before, console)
+        followed = self._await_guard(topic, before, self.publish(decision), console)
+        answered = {
+            "change_set": held.change_set,
+            "district": held.district,
+            "decision": decision.verb,
+            "reviewer": decision.reviewer,
+        }
+        if isinstance(followed, Waits):
+            return {**answered, "outcome": "held", "waits_for": followed.what}, HELD_STATUS
         if isinstance(followed, HoldRejected):
-            answered = {
-                "change_set": held.change_set,
-                "district": held.district,
-                "decision": decision.verb,
-                "reviewer": followed.reviewer,
-                "outcome": "rejected",
-            }
-            return answered, 0
+            return {**answered, "reviewer": followed.reviewer, "outcome": "rejected"}, 0
         with NightProgress(console) as progress:
             [night] = watch.until_ended([held.sync_id], progress)
         ended = night_answer(night, current_version(connection, held.district))
         return ended, exit_status([ended])
 
-    def _await_guard(self, topic: TopicReader, before: dict[int, int], console: Console) -> HoldReleased | HoldRejected:
+    def _await_guard(
+        self, topic: TopicReader, before: dict[int, int], decision: ReviewDecision, console: Console
+    ) -> HoldReleased | HoldRejected | Waits:
         quiet = 0
         for stored in topic.follow(before):
             for event in map(_event, stored):
@@ -101,10 +113,25 @@ class Review:
                         "superseded",
                         f"change set {event.change_set} has been superseded by {event.by_change_set}; review that one",
                     )
+            waits = _waits(self._session.connection, decision)
+            if waits is not None:
+                return waits
             quiet = 0 if stored else quiet + 1
             if quiet == QUIET_SECONDS:
                 console.print("guard has not answered yet; `rollcall status` shows whether it is up. Waiting on.")
         raise AssertionError("a topic is followed without an end")
+
+
+def _waits(connection: psycopg.Connection[Any], decision: ReviewDecision) -> Waits | None:
+    row = connection.execute(QUERIES["followed"], decision.model_dump()).fetchone()
+    if row is None:
+        return None
+    state, decisive, paused_until = row
+    if state == "held" and not decisive:
+        return Waits("the approval of another reviewer")
+    if state == "approved" and paused_until is not None:
+        return Waits(f"the end of the pause after {paused_until.isoformat()}")
+    return None
 
 
 def _event(stored: StoredMessage) -> object:

@@ -45,7 +45,7 @@ SET sync_id = excluded.sync_id, snapshot_id = excluded.snapshot_id, reasons = ex
     (state, paused_until) = (
         SELECT CASE WHEN waits THEN 'approved' ELSE 'held' END,
                CASE WHEN waits THEN holds.paused_until ELSE excluded.paused_until END
-        FROM (SELECT holds.paused_until IS NOT NULL AND EXISTS (
+        FROM (SELECT holds.superseded_by = holds.change_set AND holds.paused_until IS NOT NULL AND EXISTS (
                   SELECT FROM reviews r
                   WHERE r.change_set = holds.change_set AND r.decisive AND r.decision = 'approve'
                       AND r.reviewer = holds.decided_by AND r.decided_at = holds.decided_at) AS waits) AS approval)

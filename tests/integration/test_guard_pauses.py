@@ -10,6 +10,7 @@ from kafka import KafkaAdminClient, TopicPartition
 
 from schemas.events import ChangeSetCompleted, ChangeSetStarted, HoldReleased, Notice
 from schemas.topics import APPROVED, CHANGES, HELD, NOTICES, SYNC_REQUESTS
+from tests.cli import Cli
 from tests.guarding import (
     DISTRICTS,
     NEIGHBOUR,
@@ -120,12 +121,16 @@ def test_a_kill_at_any_step_of_the_end_of_a_pause_releases_once_and_delays_no_ot
 
 
 def test_an_approval_in_a_pause_waits_with_the_same_set_of_the_next_night_and_counts_when_it_is_over(
-    guard: Pipeline, clock: Path
+    guard: Pipeline, clock: Path, tmp_path: Path
 ) -> None:
     events = change_set(6)
     started = send(guard, events)
     until_state(guard, started, "held")
-    decision = decide(guard, started, "approve")
+    rollcall = Cli.of(tmp_path, guard.kafka, guard.database, guard.prefix)
+    typed = ("held", "approve", started.change_set, "--reviewer", "edna", "--reason", "fine", "--wait", "--json")
+    answered = rollcall(*typed)
+    assert (answered.status, answered.object["outcome"]) == (3, "held")
+    assert answered.object["waits_for"] == "the end of the pause after 2027-01-03"
     until_state(guard, started, "approved")
     assert night_state(guard, started) == "held"
     again = send(guard, of_another_snapshot(events))
@@ -134,7 +139,7 @@ def test_an_approval_in_a_pause_waits_with_the_same_set_of_the_next_night_and_co
     set_clock(clock, REOPENED)
     approval = released_once(guard, again).approval
     assert approval is not None
-    assert (approval.by, approval.reviewer, approval.approved_at) == ("reviewer", "edna", decision.decided_at)
+    assert (approval.by, approval.reviewer, approval.reason) == ("reviewer", "edna", "fine")
 
 
 def test_what_is_too_large_by_the_end_of_its_pause_stays_held_and_is_told_then(guard: Pipeline, clock: Path) -> None:

@@ -2,11 +2,13 @@
 
 import uuid
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from schemas.events import ChangeSetCompleted, DecisionRefused, Event, HoldReleased, Notice
 from schemas.topics import APPROVED, HELD, NOTICES
+from tests.cli import Cli
 from tests.guarding import (
     DISTRICTS,
     change_set,
@@ -44,11 +46,13 @@ def told(running: Pipeline) -> list[str]:
 
 
 def test_above_the_size_only_a_second_reviewer_releases_even_where_guard_is_killed_at_that_moment(
-    guard: Pipeline,
+    guard: Pipeline, tmp_path: Path
 ) -> None:
     started = send(guard, change_set(7))
     until_state(guard, started, "held")
-    decide(guard, started, "approve", reviewer="edna")
+    rollcall = Cli.of(tmp_path, guard.kafka, guard.database, guard.prefix)
+    answered = rollcall("held", "approve", started.change_set, "--reviewer", "edna", "--reason", "fine", "--wait")
+    assert (answered.status, "waits for the approval of another reviewer" in answered.out) == (3, True)
     decide(guard, started, "approve", reviewer=" Edna")
     refused = until_event(guard, HELD, DecisionRefused)
     assert "needs the approval of two reviewers" in refused.text
