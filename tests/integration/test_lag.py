@@ -25,4 +25,5 @@ def test_what_a_worker_has_not_committed_waits_for_it_and_for_no_other(kafka: st
 
     lag = consumer_lag(kafka, topic_prefix)
     assert lag.pop("diff") == 2
+    assert lag.pop("desk-feed") == 4  # it reads the same topic, and has committed nothing
     assert set(lag.values()) == {0}
