@@ -20,7 +20,7 @@ SELECT seen.district, applied.totals, applied.roster_version, applied.synced_at 
 FROM seen
 LEFT JOIN LATERAL (
     SELECT totals, roster_version, synced_at, began_at FROM desk.nights
-    WHERE district = seen.district AND synced_at IS NOT NULL ORDER BY synced_at DESC LIMIT 1
+    WHERE district = seen.district AND synced_at IS NOT NULL ORDER BY began_at DESC LIMIT 1
 ) applied ON true
 LEFT JOIN LATERAL (
     SELECT change_set, held_at, held_by, reasons FROM desk.held_sets
@@ -39,12 +39,14 @@ LEFT JOIN LATERAL (
 ORDER BY seen.district;
 
 -- name: last_nights
-SELECT DISTINCT ON (n.district) n.*, h.state AS held_state, h.held_by, h.reasons, h.held_at, h.whole_at, h.ended_at
-FROM desk.nights n
+SELECT n.*, h.state AS held_state, h.held_by, h.reasons, h.held_at, h.whole_at, h.ended_at
+FROM (SELECT DISTINCT district FROM desk.nights) seen
+CROSS JOIN LATERAL (
+    SELECT * FROM desk.nights WHERE district = seen.district ORDER BY began_at DESC LIMIT 1
+) n
 LEFT JOIN LATERAL (
     SELECT * FROM desk.held_sets WHERE district = n.district AND sync_id = n.sync_id ORDER BY held_set DESC LIMIT 1
-) h ON true
-ORDER BY n.district, n.began_at DESC;
+) h ON true;
 
 -- name: nights_of
 SELECT n.*, h.state AS held_state, h.held_by, h.reasons, h.held_at, h.whole_at, h.ended_at
