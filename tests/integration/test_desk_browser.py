@@ -37,7 +37,7 @@ READ_PAGE = """() => {
     return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
   const ground = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
     if ((parse(c)[3] ?? 1) > 0) return c; } return 'rgb(255, 255, 255)'; };
-  const texts = [...document.querySelectorAll('body *')].filter((e) => seen(e) && !e.closest('svg, .hidden')
+  const texts = [...document.querySelectorAll('body *')].filter((e) => seen(e) && !e.closest('.hidden')
     && [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()));
   const pale = texts.filter((e) => { const a = light(getComputedStyle(e).color), b = light(ground(e));
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5; });
@@ -48,7 +48,7 @@ READ_PAGE = """() => {
     nameless: [...document.querySelectorAll('a, button')].filter((e) => !e.textContent.trim()).map((e) => e.outerHTML),
     headless: [...document.querySelectorAll('table')].filter((t) => !t.querySelector('th[scope=col]')).length,
     pale: pale.map((e) => e.outerHTML.slice(0, 120)),
-    small: texts.filter((e) => parseFloat(getComputedStyle(e).fontSize) < 14).map((e) => e.outerHTML.slice(0, 120)),
+    small: texts.filter((e) => parseFloat(getComputedStyle(e).fontSize) < 16).map((e) => e.outerHTML.slice(0, 120)),
     wide: document.documentElement.scrollWidth - window.innerWidth,
     lang: document.documentElement.lang, title: document.title,
   };
