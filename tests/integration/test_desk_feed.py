@@ -257,6 +257,30 @@ def test_a_set_held_by_a_pause_is_paused_on_the_board_until_guard_holds_it_on_fo
     assert read_model.board(desk.connection).states["held"] == 0
 
 
+def test_a_set_that_the_roster_has_moved_past_is_superseded_unless_its_release_is_only_read_later(desk: Desk) -> None:
+    events = held("springfield", leaving(0, 10))
+    started = header_of(events)
+    desk.deliver(HELD, *events)
+    synced = RosterSynced(
+        district="springfield", sync_id="another", change_set="0" * 32, roster_version=started.base_version, updates=0,
+        totals={}, digest="0" * 32, synced_at=NOW,
+    )  # fmt: skip
+
+    def state() -> str:
+        shown = read_model.held_set(desk.connection, started.change_set)
+        assert shown is not None
+        return shown.state
+
+    desk.deliver(UPDATES, synced)
+    assert state() == "held"
+    desk.deliver(UPDATES, synced.model_copy(update={"roster_version": started.base_version + 1}))
+    assert state() == "superseded"
+    approval = Approval(by="reviewer", reviewer="ana", reason="asked", approved_at=NOW)
+    released = HoldReleased(district="springfield", change_set=started.change_set, approval=approval)
+    desk.deliver(HELD, released, sync_id=started.sync_id)
+    assert state() == "released"
+
+
 @st.composite
 def change_sets(draw: st.DrawFn) -> list[Change]:
     """Changes of every kind and operation, in three schools, each id once."""
