@@ -157,6 +157,26 @@ def test_pauses_that_overlap_or_adjoin_are_one_with_the_names_of_all() -> None:
     assert (following.name, following.first_day) == ("Move", date(2027, 1, 7))
 
 
+def test_a_pause_that_begins_at_this_instant_is_not_the_next_one() -> None:
+    calendar = Calendar("America/Chicago")
+    thanksgiving = calendar.next_pause(local("America/Chicago", 2026, 11, 1))
+    assert thanksgiving.name == "Thanksgiving"
+    assert calendar.next_pause(thanksgiving.begins_at).name == "Winter break"
+
+
+def test_a_closure_that_joins_two_winter_breaks_is_one_pause_in_every_year_it_touches() -> None:
+    calendar = Calendar("America/Chicago", [Closure("Move", date(2025, 1, 2), date(2025, 12, 31))])
+    one = calendar.pauses_of_year(2025)
+    assert [(pause.first_day, pause.last_day) for pause in one] == [(date(2024, 12, 18), date(2026, 1, 1))]
+    assert calendar.pauses_of_year(2024)[-1:] == one == calendar.pauses_of_year(2026)[:1]
+
+
+def test_a_name_that_comes_twice_in_one_pause_is_told_once() -> None:
+    days = [Closure("Storm", date(2026, 2, 2), date(2026, 2, 3)), Closure("Storm", date(2026, 2, 4), date(2026, 2, 5))]
+    pause = Calendar("America/Chicago", days).pause_at(local("America/Chicago", 2026, 2, 4))
+    assert pause == Pause(("Storm",), date(2026, 2, 2), date(2026, 2, 5), "America/Chicago")
+
+
 def test_a_district_that_asked_for_it_pauses_every_summer() -> None:
     calendar = Calendar("America/Chicago", summer=Summer("06-15", "08-10"))
     for year in (2025, 2026, 2040):
