@@ -69,6 +69,7 @@ def main() -> None:
 
 
 def _register(settings: Settings, sandbox: str) -> None:
+    _rollcall("pause", "holidays", "off")  # so that nights are the same on every day of the year
     for definition in definitions():
         district = register(definition, sandbox, settings.home / "sandbox" / "credentials")
         arguments = ["district", "add", district.district, "--name", district.name, "--provider", district.provider]

@@ -186,7 +186,7 @@ class ChangeSetStarted(Event):
     emptied_schools: tuple[EmptiedSchool, ...] = ()
     renumbered: dict[RecordKind, Count] = Field(
         default_factory=dict,
-        description="how many who leave agree with one who comes: people on email or number, classes on name and school",
+        description="how many who leave agree with one who comes: people on email or number, classes on name, school",
     )
     proofs: tuple[CollectionProof, ...] = ()
     defects: dict[str, Count] = Field(default_factory=dict)

@@ -106,6 +106,8 @@ def _put(roster: _Roster, kind: RecordKind, id_: str, position: int, entity: Ent
         return
     if entity.roster_version == closed:
         roster.positions.add(position)
+    if roster.proved is not None and entity.roster_version <= roster.proved:
+        return  # the state is proved to have it, or what came after it: partitions do not wait for each other
     before = roster.entities.get((kind, id_))
     if before is not None and before.roster_version >= entity.roster_version:
         return

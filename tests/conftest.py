@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg import conninfo
 
@@ -44,9 +45,14 @@ def topic_prefix(kafka: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def migrated_template(postgres: str) -> Iterator[str]:
-    """The name of a database with every migration done once, which `database` copies."""
+    """The name of a database with every migration done once, which `database` copies.
+
+    The offices' holidays are off, or every test would end differently at Thanksgiving and over the winter.
+    """
     with new_database(postgres) as address:
         migrate(address)
+        with psycopg.connect(address) as connection:
+            connection.execute("UPDATE office_calendar SET observed = false")
         yield str(conninfo.conninfo_to_dict(address)["dbname"])
 
 

@@ -12,6 +12,12 @@ RETURNING id, district, name, first_day, last_day, added_by, added_at;
 -- name: remove_closure
 DELETE FROM closures WHERE id = %(id)s;
 
+-- name: office_calendar
+SELECT observed FROM office_calendar;
+
+-- name: put_office_calendar
+UPDATE office_calendar SET observed = %(observed)s RETURNING observed;
+
 -- name: summers
 SELECT district, first_day, last_day FROM summer_pauses
 WHERE %(district)s::text IS NULL OR district = %(district)s

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -91,7 +92,8 @@ def list_(
         listed: dict[str, Any] = {
             **about,
             "closures": sorted(
-                [*_built_in(chosen), *rows(session, "closures_of_a_year", about)], key=lambda one: str(one["first_day"])
+                [*_built_in(session, chosen), *rows(session, "closures_of_a_year", about)],
+                key=lambda one: str(one["first_day"]),
             ),
             "summers": rows(session, "summers", {"district": district}),
             "pauses": _pauses(session, district, chosen) if district is not None else None,
@@ -127,6 +129,28 @@ def remove_(
         output.print("It is removed.")
 
 
+class OfficeCalendar(StrEnum):
+    """Whether the offices' holidays pause every district."""
+
+    ON = "on"
+    OFF = "off"
+
+
+@commands.command("holidays", epilog="Example: rollcall pause holidays off")
+def holidays(
+    observed: Annotated[OfficeCalendar, typer.Argument(metavar="on|off", help="off: only closures that were added.")],
+    as_json: AsJson = False,
+) -> None:
+    """Let Thanksgiving and the winter break pause every district, or not, where the offices have another calendar."""
+    with operator_session() as session:
+        [put] = rows(session, "put_office_calendar", {"observed": observed is OfficeCalendar.ON})
+    if as_json:
+        answer(put)
+    else:
+        does = "pause every district" if put["observed"] else "pause nobody"
+        output.print(f"Thanksgiving and the winter break {does}.")
+
+
 def _add_summer(district: str | None, summer: str, *, typed: tuple[object, ...], as_json: bool) -> None:
     if district is None or any(value is not None for value in typed):
         raise WrongUsageError("bad-pause", "a summer takes --district and nothing else; every district has its own")
@@ -160,7 +184,9 @@ def _known(session: OperatorSession, district: str | None) -> None:
         session.district(district)
 
 
-def _built_in(year: int) -> list[Row]:
+def _built_in(session: OperatorSession, year: int) -> list[Row]:
+    if not all(row["observed"] for row in rows(session, "office_calendar", {})):
+        return []
     # The holidays library takes longer to import than most commands take to run.
     from services.guard.calendar import house_closures  # noqa: PLC0415
 

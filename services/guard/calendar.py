@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import count
 from zoneinfo import ZoneInfo
 
 from holidays import country_holidays
@@ -78,40 +77,35 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """A district's calendar: its time zone, the closures that hold for it, and its summer if it asked for one."""
+    """A district's calendar: its time zone, the closures that hold for it, and its summer if it asked for one.
+
+    `observed` says whether the offices close at Thanksgiving and over the winter.
+    """
 
     timezone: str
     closures: Sequence[Closure] = ()
     summer: Summer | None = None
+    observed: bool = True
 
     def pause_at(self, now: datetime) -> Pause | None:
         """Give the pause that the instant, which has a time zone, lies in, or None."""
-        return next((pause for pause in self._around(now) if pause.begins_at <= now < pause.ends_at), None)
-
-    def next_pause(self, now: datetime) -> Pause:
-        """Give the first pause that begins after the instant; every year has some."""
-        return next(pause for pause in self._around(now) if pause.begins_at > now)
+        year = now.astimezone(UTC).year
+        around = self._merged(year - 1, year + 1)
+        return next((pause for pause in around if pause.begins_at <= now < pause.ends_at), None)
 
     def pauses_of_year(self, year: int) -> list[Pause]:
         """Give the pauses with a day in the year, in order."""
         pauses = self._merged(year - 1, year + 1)
         return [pause for pause in pauses if pause.first_day.year <= year <= pause.last_day.year]
 
-    def _around(self, now: datetime) -> list[Pause]:
-        """Give the pauses from about a year ago to at least one that begins after the instant."""
-        year = now.astimezone(UTC).year
-        for ahead in count(1):
-            pauses = self._merged(year - 1, year + ahead)
-            if pauses[-1].begins_at > now:
-                return pauses
-        raise AssertionError("count does not end")
-
     def _merged(self, first_year: int, last_year: int) -> list[Pause]:
         """Give the pauses of those years as they are with all that adjoins them."""
         first = min([first_year, *(closure.first_day.year - 1 for closure in self.closures)])
         last = max([last_year, *(closure.last_day.year + 1 for closure in self.closures)])
         years = range(first, last + 1)
-        days = [*self.closures, *(closure for year in years for closure in house_closures(year))]
+        days = list(self.closures)
+        if self.observed:
+            days += [closure for year in years for closure in house_closures(year)]
         if self.summer is not None:
             days += [self.summer.of_year(year) for year in years]
         return _merge(days, self.timezone)

@@ -35,6 +35,11 @@ SELECT first_day, last_day FROM summer_pauses WHERE district = %(district)s;
 SELECT districts.district, districts.timezone, summer_pauses.first_day, summer_pauses.last_day,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(name, closures.first_day, closures.last_day)
                                   ORDER BY closures.first_day, closures.last_day, name), '[]')
-        FROM closures WHERE closures.district IS NULL OR closures.district = districts.district)
+        FROM closures WHERE closures.district IS NULL OR closures.district = districts.district),
+       (SELECT observed FROM office_calendar)
 FROM districts LEFT JOIN summer_pauses USING (district)
 ORDER BY districts.district;
+
+-- name: office_calendar
+-- Whether the offices close at Thanksgiving and over the winter.
+SELECT observed FROM office_calendar;

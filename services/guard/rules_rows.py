@@ -48,7 +48,8 @@ def calendar_of(connection: psycopg.Connection[Any], district: District) -> Cale
         found = closures.execute(QUERIES["closures_that_hold"], about).fetchall()
     with connection.cursor(row_factory=class_row(Summer)) as summers:
         summer = summers.execute(QUERIES["summer"], about).fetchone()
-    return Calendar(district.timezone, tuple(found), summer)
+    row = connection.execute(QUERIES["office_calendar"]).fetchone()
+    return Calendar(district.timezone, tuple(found), summer, observed=row is None or row[0])
 
 
 def calendars(connection: psycopg.Connection[Any]) -> dict[str, Calendar]:
@@ -58,8 +59,11 @@ def calendars(connection: psycopg.Connection[Any]) -> dict[str, Calendar]:
             timezone,
             tuple(Closure(name, date.fromisoformat(first), date.fromisoformat(last)) for name, first, last in closures),
             Summer(summer_first, summer_last) if summer_first is not None else None,
+            observed,
         )
-        for district, timezone, summer_first, summer_last, closures in connection.execute(QUERIES["calendars"])
+        for district, timezone, summer_first, summer_last, closures, observed in connection.execute(
+            QUERIES["calendars"]
+        )
     }
 
 

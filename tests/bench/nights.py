@@ -112,6 +112,8 @@ class District:
 def _stack() -> Iterator[tuple[str, str]]:
     with kafka_for_tests() as kafka, postgres_for_tests() as postgres, new_database(postgres) as database:
         migrate(database)
+        with connect(database, "rollcall_operator") as connection:
+            connection.execute("UPDATE office_calendar SET observed = false")
         yield kafka, database
 
 

@@ -88,6 +88,7 @@ def december(kafka: str, database: str, topic_prefix: str, clock: Path) -> Itera
     settings = {"ROLLCALL_CLOCK_FILE": str(clock)}
     clock.write_text("2026-11-18T03:00:00Z", encoding="utf-8")
     with pipeline(kafka, database, topic_prefix, "diff", "guard", "apply", "relay", settings=settings) as running:
+        running.observe_holidays()
         for district, timezone in ZONES.items():
             running.add_district(district, timezone=timezone, registered_at=datetime(2026, 9, 1, tzinfo=UTC))
         yield December(running, clock)

@@ -47,6 +47,7 @@ def clock(tmp_path: Path) -> Path:
 def guard(kafka: str, database: str, topic_prefix: str, clock: Path) -> Iterator[Pipeline]:
     settings = {"ROLLCALL_CLOCK_FILE": str(clock)}
     with pipeline(kafka, database, topic_prefix, "guard", settings=settings) as running:
+        running.observe_holidays()
         for district in (DISTRICTS[0], NEIGHBOUR):
             running.add_district(district, setting_up=False)
         running.query("UPDATE rosters SET roster_version = 3 RETURNING 1")

@@ -142,6 +142,7 @@ def test_an_expected_change_raises_the_limit_on_its_days_in_the_districts_time_z
 def test_closures_hold_for_everybody_or_one_district_and_a_summer_for_its_own(
     rollcall: Typed, guard: psycopg.Connection[Any]
 ) -> None:
+    rollcall("pause", "holidays", "on")
     pause = ("pause", "add", *BY, "--json")
     everybody = rollcall(*pause, "--name", "Inventory", "--from", "2026-12-14", "--to", "2026-12-17").object
     one = rollcall(*pause, "--name", "Storm", "--from", "2026-10-05", "--district", "springfield").object
@@ -163,7 +164,19 @@ def test_closures_hold_for_everybody_or_one_district_and_a_summer_for_its_own(
     assert read(guard, datetime(2026, 10, 6, 5, tzinfo=UTC)).pause is None
 
 
+def test_an_organisation_may_keep_another_calendar_than_the_holidays(
+    rollcall: Typed, guard: psycopg.Connection[Any]
+) -> None:
+    christmas = datetime(2026, 12, 25, 18, tzinfo=UTC)
+    assert rollcall("pause", "holidays", "on", "--json").object == {"observed": True}
+    assert read(guard, christmas).pause is not None
+    assert rollcall("pause", "holidays", "off", "--json").object == {"observed": False}
+    assert read(guard, christmas).pause is None
+    assert rollcall("pause", "list", "--year", "2026", "--json").object["closures"] == []
+
+
 def test_the_list_of_a_year_shows_built_in_closures_and_for_a_district_the_pauses_they_make(rollcall: Typed) -> None:
+    rollcall("pause", "holidays", "on")
     rollcall("pause", "add", "--name", "Inventory", "--from", "2026-12-14", "--to", "2026-12-17", *BY)
     rollcall("pause", "add", "--district", "ogdenville", "--summer", "06-15..08-10")
     listed = rollcall("pause", "list", "--year", "2026", "--json").object

@@ -153,15 +153,9 @@ def test_pauses_that_overlap_or_adjoin_are_one_with_the_names_of_all() -> None:
         date(2026, 12, 14),
         date(2027, 1, 5),
     )
-    following = calendar.next_pause(local("America/Chicago", 2026, 12, 24))
+    following = calendar.pause_at(local("America/Chicago", 2027, 1, 7))
+    assert following is not None
     assert (following.name, following.first_day) == ("Move", date(2027, 1, 7))
-
-
-def test_a_pause_that_begins_at_this_instant_is_not_the_next_one() -> None:
-    calendar = Calendar("America/Chicago")
-    thanksgiving = calendar.next_pause(local("America/Chicago", 2026, 11, 1))
-    assert thanksgiving.name == "Thanksgiving"
-    assert calendar.next_pause(thanksgiving.begins_at).name == "Winter break"
 
 
 def test_a_closure_that_joins_two_winter_breaks_is_one_pause_in_every_year_it_touches() -> None:
@@ -200,18 +194,6 @@ def test_an_instant_is_in_a_pause_if_and_only_if_its_day_is(calendar: Calendar, 
     assert around == ([found] if found is not None else [])
 
 
-@given(calendar=calendars(), now=instants)
-def test_the_next_pause_begins_later_and_after_any_other_that_has_ended_by_then(
-    calendar: Calendar, now: datetime
-) -> None:
-    following, current = calendar.next_pause(now), calendar.pause_at(now)
-    assert following.begins_at > now
-    assert calendar.pause_at(following.begins_at) == following
-    assert calendar.pause_at(following.begins_at - timedelta(seconds=1)) is None
-    free_from = current.ends_at if current is not None else now
-    assert calendar.next_pause(free_from) == following
-
-
 @given(calendar=calendars(), year=st.integers(2024, 2035))
 def test_the_pauses_of_a_year_are_in_order_with_a_day_of_work_between_them(calendar: Calendar, year: int) -> None:
     pauses = calendar.pauses_of_year(year)
@@ -234,3 +216,11 @@ def test_no_closure_is_lost_in_a_merge(calendar: Calendar, year: int) -> None:
 def test_a_pause_of_two_years_is_the_same_in_both(calendar: Calendar, year: int) -> None:
     over_new_year = calendar.pauses_of_year(year)[-1]
     assert over_new_year == calendar.pauses_of_year(year + 1)[0]
+
+
+@given(year=st.integers(2024, 2035))
+def test_an_organisation_that_does_not_observe_the_holidays_pauses_only_when_it_says(year: int) -> None:
+    move = Closure("Move", date(2026, 2, 2), date(2026, 2, 3))
+    pauses = Calendar("America/Chicago", [move], observed=False).pauses_of_year(year)
+    assert [pause.name for pause in pauses] == (["Move"] if year == 2026 else [])
+    assert Calendar("America/Chicago", observed=False).pause_at(local("America/Chicago", year, 12, 25)) is None

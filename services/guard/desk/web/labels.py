@@ -71,8 +71,10 @@ def calendars(connection: psycopg.Connection[Any], labels: Labels) -> dict[str |
     own: dict[str | None, list[Closure]] = {None: []}
     for district, name, first_day, last_day in closures:
         own.setdefault(district, []).append(Closure(name, first_day, last_day))
-    found: dict[str | None, Calendar] = {None: Calendar("UTC", own[None])}
+    row = connection.execute(QUERIES["office_calendar"]).fetchone()
+    observed = row is None or bool(row[0])
+    found: dict[str | None, Calendar] = {None: Calendar("UTC", own[None], observed=observed)}
     for district in sorted({*summers, *(one for one in own if one is not None)}):
         closed = [*own[None], *own.get(district, [])]
-        found[district] = Calendar(labels.of(district).timezone, closed, summers.get(district))
+        found[district] = Calendar(labels.of(district).timezone, closed, summers.get(district), observed)
     return found

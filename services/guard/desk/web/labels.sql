@@ -11,3 +11,6 @@ SELECT district, name, first_day, last_day FROM desk.closures ORDER BY first_day
 
 -- name: summers
 SELECT district, first_day, last_day FROM desk.summer_pauses;
+
+-- name: office_calendar
+SELECT observed FROM desk.office_calendar;
