@@ -300,6 +300,7 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(running: Pipeline, kafka: st
 def test_the_calendar_shows_the_house_pauses_of_any_year_and_what_was_added(
     browser: Browser, running: Pipeline
 ) -> None:
+    running.observe_holidays()
     running.query(
         "INSERT INTO closures (name, first_day, last_day, added_by)"
         " VALUES ('Inventory', '2027-06-30', '2027-07-01', 'x') RETURNING 1"
