@@ -104,7 +104,7 @@ class Kafka:
             run = subprocess.run(  # noqa: S603 (our own Java)
                 [
                     *(*command, "kafka.tools.StorageTool", "format", "--ignore-formatted"),
-                    *("-t", cluster, "-c", str(self._properties)),
+                    *(f"--cluster-id={cluster}", "-c", str(self._properties)),  # an id may begin with a dash
                 ],
                 capture_output=True,
                 text=True,

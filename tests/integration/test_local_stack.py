@@ -145,3 +145,14 @@ def test_a_server_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Pa
     process.start()
     with pytest.raises(StackError, match=r"(?s)the server ended at once \(exit 1\).*the reason"):
         process.await_answer(lambda: socket.create_connection((ports.HOST, 1)), seconds=20)
+
+
+def test_a_cluster_id_that_begins_with_a_dash_is_not_taken_for_an_option(tmp_path: Path) -> None:
+    (tmp_path / "cluster-id").write_text("-Xm0t2gBQ4aYjUO8b2kXmA", encoding="utf-8")
+    broker = Kafka(tmp_path, ports.any_free())
+    broker.start()
+    try:
+        with closing(KafkaAdminClient(bootstrap_servers=broker.bootstrap)) as admin:
+            assert admin.describe_cluster()["cluster_id"] == "-Xm0t2gBQ4aYjUO8b2kXmA"
+    finally:
+        broker.stop()
