@@ -303,7 +303,8 @@ class Pipeline:
         """Give everything on a topic now, as Kafka's records, in the order of each partition."""
         with closing(KafkaConsumer(bootstrap_servers=self.kafka, enable_auto_commit=False)) as consumer:
             name = self.prefix + topic.name
-            partitions = [TopicPartition(name, number) for number in consumer.partitions_for_topic(name) or ()]
+            numbers = until(f"{name} is known", lambda: consumer.partitions_for_topic(name) or None)
+            partitions = [TopicPartition(name, number) for number in numbers]
             ends = consumer.end_offsets(partitions)
             consumer.assign(partitions)
             consumer.seek_to_beginning(*partitions)
