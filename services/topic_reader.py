@@ -9,6 +9,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError, UnknownTopicOrPartitionError
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from schemas.topics import Topic
 from services.messages import Message
@@ -80,7 +81,14 @@ class TopicReader:
         )
 
     def _partitions(self, consumer: KafkaConsumer) -> list[TopicPartition]:
-        numbers = consumer.partitions_for_topic(self._name)
+        # A broker that is busy may leave the topic out of its first answer.
+        asked = Retrying(
+            retry=retry_if_result(lambda found: not found),
+            wait=wait_fixed(0.1),
+            stop=stop_after_delay(2),
+            retry_error_callback=lambda _: None,
+        )
+        numbers: set[int] | None = asked(consumer.partitions_for_topic, self._name)
         if not numbers:
             raise UnknownTopicOrPartitionError(f"there is no topic {self._name}")
         return [TopicPartition(self._name, number) for number in sorted(numbers)]
