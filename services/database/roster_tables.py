@@ -16,11 +16,6 @@ COLUMNS: dict[RecordKind, tuple[str, ...]] = {
 """The record's own columns of each kind's table, the id first; after them come `digest` and `roster_version`."""
 
 
-def row_of(kind: RecordKind, record: Record) -> tuple[object, ...]:
-    """Give a record's values in the order of its kind's columns."""
-    return tuple(list(value) if isinstance(value := getattr(record, name), tuple) else value for name in COLUMNS[kind])
-
-
 def record_of(kind: RecordKind, row: tuple[object, ...]) -> Record:
     """Make a record of its columns' values. A class comes without its places: see `with_places`."""
     values = {
