@@ -4,7 +4,7 @@ Events are named in the past, decisions in the imperative. A model tolerates fie
 writer never breaks an older reader; what it does know is checked when the event is written and when it is read.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -191,6 +191,9 @@ class ChangeSetStarted(Event):
     proofs: tuple[CollectionProof, ...] = ()
     defects: dict[str, Count] = Field(default_factory=dict)
     held_by: Literal["policy", "pause", "operator"] | None = None
+    limits: dict[Kind, Count] = Field(
+        default_factory=dict, description="percent of each kind that could change that night without being held"
+    )
     reasons: tuple[Reason, ...] = ()
     approval: Approval | None = None
     started_at: datetime
@@ -254,6 +257,17 @@ class HoldRejected(Event):
     rejected_at: datetime
 
 
+class HoldAwaits(Event):
+    """An approval of a held change set counts, and something else must come before the set is released."""
+
+    change_set: Digest
+    reviewer: str
+    waits_for: Literal["second reviewer", "end of pause"]
+    until: date | None = Field(default=None, description="the last day of the pause, in the district's time zone")
+    text: str
+    awaits_since: datetime
+
+
 class DecisionRefused(Event):
     """A review decision could not be followed: the set is superseded, decided already, or unknown."""
 
@@ -272,6 +286,17 @@ class ReviewDecision(Event):
 
     change_set: str
     decision: Literal["approve", "reject"]
+    reviewer: Annotated[str, Field(min_length=1)]
+    reason: str
+    decided_at: datetime
+
+
+class ConflictResolved(Event):
+    """A person has said whose account a rostered person in conflict has; None: ask the rostered person at sign-in."""
+
+    kind: Literal["teachers", "students"]
+    id: str
+    account_id: str | None
     reviewer: Annotated[str, Field(min_length=1)]
     reason: str
     decided_at: datetime
@@ -314,7 +339,8 @@ class RosterSynced(Event):
 class ActivationChanged(Event):
     """A rostered person's account: found, to be asked for, in conflict, or let go.
 
-    `state` is also the last word of the event's type. `account_id` is absent where there is none.
+    `state` is also the last word of the event's type. `account_id` is absent where there is none. Activated: the
+    account was found. Linked: the person at sign-in, or a reviewer, said which account it is.
     """
 
     kind: Literal["teachers", "students"]
@@ -322,7 +348,9 @@ class ActivationChanged(Event):
     state: Literal["activated", "required", "conflict", "linked", "deactivated"]
     account_id: str | None = None
     roster_version: Count
+    reason: str = Field(default="", description="why, for programs: 'same-email', 'shared-email', 'account-taken', …")
     text: str = Field(default="", description="why, in words without a name or an address")
+    candidates: tuple[str, ...] = Field(default=(), description="of a conflict: the accounts that it could be")
 
 
 # ---------------------------------------------------------------- roster.notices

@@ -53,7 +53,7 @@ SYNC_REQUESTS = Topic(
     key="district",
     types={"dev.rollcall.sync.requested.v1": events.SyncRequested},
     writers=("scheduler", "relay", "rollcall", "desk"),
-    readers=("ingest",),
+    readers=("ingest", "desk-feed"),
 )
 
 SNAPSHOTS = Topic(
@@ -96,6 +96,7 @@ HELD = Topic(
     types={
         **_CHANGE_SET,
         "dev.rollcall.hold.superseded.v1": events.HoldSuperseded,
+        "dev.rollcall.hold.awaits.v1": events.HoldAwaits,
         "dev.rollcall.hold.released.v1": events.HoldReleased,
         "dev.rollcall.hold.rejected.v1": events.HoldRejected,
         "dev.rollcall.decision.refused.v1": events.DecisionRefused,
@@ -109,9 +110,12 @@ HELD = Topic(
 DECISIONS = Topic(
     name="roster.decisions",
     key="district",
-    types={"dev.rollcall.review.decision.v1": events.ReviewDecision},
-    writers=("desk", "review tooling"),
-    readers=("guard", "desk-feed"),
+    types={
+        "dev.rollcall.review.decision.v1": events.ReviewDecision,
+        "dev.rollcall.conflict.resolved.v1": events.ConflictResolved,
+    },
+    writers=("desk", "rollcall", "review tooling"),
+    readers=("guard", "activation", "desk-feed"),
     retention_ms=120 * DAY_MS,
 )
 
@@ -140,7 +144,7 @@ ACTIVATIONS = Topic(
         for state in ("activated", "required", "conflict", "linked", "deactivated")
     },
     writers=("relay",),
-    readers=("subscribers",),
+    readers=("desk-feed", "subscribers"),
 )
 
 NOTICES = Topic(

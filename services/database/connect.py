@@ -17,6 +17,8 @@ Role: TypeAlias = Literal[
     "rollcall_notifier",
     "rollcall_desk",
     "rollcall_operator",
+    "rollcall_product",
+    "rollcall_sign_in",
 ]
 
 

@@ -30,7 +30,9 @@ class Decisions:
     async def take(self, delivery: Delivery) -> None:
         """Handle one decision. Raises UnreadableMessageError for what must become a dead letter."""
         decision = delivery.event()
-        assert isinstance(decision, ReviewDecision), "roster.decisions has no other type"
+        if not isinstance(decision, ReviewDecision):  # about a person, and activation's
+            delivery.ack()
+            return
         cause = header(delivery.message.headers, "ce_id")
         reviewed = await self._transact(reviews.decide, decision)
         held = reviewed.held
