@@ -1,7 +1,9 @@
 """What every test may ask for: `kafka`, `postgres`, and for each test its own `topic_prefix` and `database`."""
 
+import os
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -12,6 +14,19 @@ from services.database.migrate import migrate
 from tests.stack import delete_topics, kafka_for_tests, new_database, postgres_for_tests
 
 _INTEGRATION = Path(__file__).parent / "integration"
+
+_shared = ExitStack()
+
+
+def pytest_xdist_setupnodes() -> None:
+    """Start one Kafka and one PostgreSQL for all processes that the tests are spread over."""
+    os.environ["ROLLCALL_TEST_KAFKA"] = _shared.enter_context(kafka_for_tests())
+    os.environ["ROLLCALL_TEST_DATABASE"] = _shared.enter_context(postgres_for_tests())
+
+
+def pytest_unconfigure() -> None:
+    """Stop what was started for all processes."""
+    _shared.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -123,7 +123,7 @@ def test_nights_of_a_real_district_end_exactly_as_its_provider_says(nights: Nigh
 def test_a_pull_that_breaks_changes_nothing_and_the_next_night_heals_it(
     kafka: str, database: str, topic_prefix: str, tmp_path: Path, provider: ProviderName, fault: Fault, outcome: str
 ) -> None:
-    short = {"ROLLCALL_RETRY_SECONDS": "0.5", "ROLLCALL_REQUEST_SECONDS": "2"}
+    short = {"ROLLCALL_RETRY_SECONDS": "3", "ROLLCALL_REQUEST_SECONDS": "10"}
     with pipeline(kafka, database, topic_prefix, *WORKERS, settings=short) as running:
         nights = Nights(running, running.start_sandbox(), tmp_path)
         nights.add("springfield", provider, ("first", "ordinary"))

@@ -183,7 +183,7 @@ class ProviderHttp:
                         finally:
                             await response.aclose()
             except TimeoutError as error:
-                text = f"{where} was still not answered in full after {seconds:.0f} seconds"
+                text = f"{where} was still not answered in full after {seconds:.1f} seconds"
                 raise PassingError("provider-unavailable", text) from error
             except PassingError as error:
                 if error.code == "rate-limited":
