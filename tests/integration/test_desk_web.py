@@ -21,7 +21,8 @@ from services.guard.desk.web.reviewers import (
     put_reviewer,
     remove_reviewer,
 )
-from services.guard.desk.web.worker import DeskAddressError, run
+from services.guard.desk.web.worker import run
+from services.pages.serving import AddressError
 from services.settings import Settings
 from tests.cli import Cli
 from tests.desk import DISTRICT, NAME, PASSWORD, add_reviewers, hold_a_set
@@ -293,7 +294,7 @@ def test_a_port_that_is_taken_is_told_in_a_sentence(running: Pipeline, kafka: st
     taken = urlsplit(running.desk).port
     database, secret = SecretStr(running.database), SecretStr("not kept in a home")
     settings = Settings(kafka=kafka, database=database, desk_port=taken, desk_secret=secret)
-    with pytest.raises(DeskAddressError, match="ROLLCALL_DESK_PORT"):
+    with pytest.raises(AddressError, match="ROLLCALL_DESK_PORT"):
         run(settings, threading.Event())
 
 

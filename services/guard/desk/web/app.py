@@ -5,9 +5,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
-from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from schemas.records import KINDS, RECORD_KINDS
 from services.clock import now
@@ -23,8 +21,8 @@ from services.guard.desk.web import (
     sign_in_pages,
 )
 from services.guard.desk.web.error_pages import add_error_pages
-from services.guard.desk.web.security_headers import SecurityHeaders
 from services.guard.desk.web.visit import Desk
+from services.pages.skeleton import dress, environment
 
 HERE = Path(__file__).parent
 GUARD_ANSWERS_WITHIN = timedelta(seconds=15)
@@ -35,9 +33,8 @@ def desk_app(desk: Desk) -> FastAPI:
     """Give the application that serves this desk."""
     app = FastAPI(title="Rollcall review desk", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.desk = desk
-    app.add_middleware(SecurityHeaders)
+    dress(app, HERE)
     add_error_pages(app)
-    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.add_api_route("/healthz", _health, include_in_schema=False)
     pages = (sign_in_pages, board_pages, set_pages, change_pages, decision_pages, calendar_pages, looks_pages)
     for module in pages:
@@ -46,22 +43,16 @@ def desk_app(desk: Desk) -> FastAPI:
 
 
 def page_templates() -> Jinja2Templates:
-    """Give the templates; a name that a page forgot to give is an error, and everything is escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
+    """Give the desk's templates."""
+    templates = environment(HERE)
+    templates.filters.update(
         number=plain_words.number,
         clock=lambda moment, zone: plain_words.clock(moment, zone, now()),
         exact=plain_words.exact,
         ago=lambda moment: plain_words.ago(moment, now()),
         duration=plain_words.duration,
     )
-    environment.globals.update(
+    templates.globals.update(
         KINDS=KINDS,
         RECORD_KINDS=RECORD_KINDS,
         SIGNS=plain_words.SIGNS,
@@ -78,7 +69,7 @@ def page_templates() -> Jinja2Templates:
         date_of=_date_of,
         is_late=lambda decided_at: now() - decided_at > GUARD_ANSWERS_WITHIN,
     )
-    return Jinja2Templates(env=environment)
+    return Jinja2Templates(env=templates)
 
 
 def _date_of(moment: datetime, zone: str) -> str:

@@ -1,4 +1,4 @@
-"""What every answer of the desk tells the browser: talk to nobody else, be framed by nobody, keep no page."""
+"""What every page tells the browser: talk to nobody else, be framed by nobody, keep no page."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
