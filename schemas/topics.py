@@ -9,7 +9,17 @@ from typing import Literal, TypeAlias
 from schemas import events
 
 Worker: TypeAlias = Literal[
-    "scheduler", "ingest", "diff", "guard", "apply", "relay", "activation", "notifier", "desk-feed", "desk"
+    "scheduler",
+    "ingest",
+    "diff",
+    "guard",
+    "apply",
+    "relay",
+    "activation",
+    "activation-web",
+    "notifier",
+    "desk-feed",
+    "desk",
 ]
 
 DAY_MS = 24 * 60 * 60 * 1000

@@ -31,6 +31,7 @@ MODULES: dict[Worker, str] = {
     "apply": "services.apply.worker",
     "relay": "services.apply.relay",
     "activation": "services.activation.worker",
+    "activation-web": "services.activation.web.worker",
     "notifier": "services.guard.notices.worker",
     "desk-feed": "services.guard.desk.feed",
     "desk": "services.guard.desk.web.worker",

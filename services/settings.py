@@ -86,3 +86,16 @@ class Settings(BaseSettings):
     desk_secret: SecretStr | None = Field(
         default=None, description="what signs the desk's sessions, the same for each of its processes; made without it"
     )
+    activation_host: str = Field(
+        default="127.0.0.1",
+        description="the address that the people's pages (sign-in, activation, classes) listen on; 0.0.0.0 in a "
+        "container",
+    )
+    activation_port: int | None = Field(
+        default=None, description="port of the people's pages; without it 8720, or in the local stack one that is free"
+    )
+    activation_url: str | None = Field(
+        default=None,
+        description="where people reach these pages (https://…), as Clever and ClassLink know it; without it the "
+        "address that they listen on",
+    )

@@ -75,6 +75,7 @@ class Pipeline:
             "ROLLCALL_LOG_LEVEL": "WARNING",
             "ROLLCALL_DESK_PORT": str(ports.any_free()),
             "ROLLCALL_DESK_SECRET": uuid.uuid4().hex,
+            "ROLLCALL_ACTIVATION_PORT": str(ports.any_free()),
             **(settings or {}),
         }
         self._workers: dict[Worker, list[Any]] = {}
@@ -120,6 +121,14 @@ class Pipeline:
                 peaks[name] = max(peaks.get(name, 0), kibibytes * 1024)
         return peaks
 
+    def pids(self) -> dict[str, int]:
+        """Give the process ids of all running workers, named after the worker and its instance where it has several."""
+        return {
+            name if number == 0 else f"{name}-{number}": process.pid
+            for name, processes in self._workers.items()
+            for number, process in enumerate(processes)
+        }
+
     def kill(self, name: Worker) -> None:
         """End every process of the worker as a power cut would."""
         for process in self._workers.pop(name, []):
@@ -151,7 +160,15 @@ class Pipeline:
     @property
     def desk(self) -> str:
         """Where the review desk of this pipeline is, once its worker is started and answers."""
-        address = f"http://127.0.0.1:{self._environment['ROLLCALL_DESK_PORT']}"
+        return self._answering("DESK")
+
+    @property
+    def pages(self) -> str:
+        """Where people sign in and see their classes, once activation-web is started and answers."""
+        return self._answering("ACTIVATION")
+
+    def _answering(self, worker: str) -> str:
+        address = f"http://127.0.0.1:{self._environment[f'ROLLCALL_{worker}_PORT']}"
 
         def answers() -> str | None:
             try:
@@ -159,7 +176,7 @@ class Pipeline:
             except httpx.TransportError:
                 return None
 
-        return until("the desk answers", answers)
+        return until(f"{address} answers", answers)
 
     def connect(self) -> psycopg.Connection[Any]:
         """Give a connection with every right, to look at the accounts database."""

@@ -42,6 +42,7 @@ class StackRecord:
     sandbox: str | None = None
     smtp: str | None = None
     desk: str | None = None
+    activation: str | None = None
     processes: list[ProcessRecord] = field(default_factory=list)
 
 

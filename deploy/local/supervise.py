@@ -75,7 +75,7 @@ class StackProcess:
         if sandbox:
             self._start_sandbox()
         environment = {**os.environ, "ROLLCALL_KAFKA": kafka, "ROLLCALL_DATABASE": database, **self._mail_settings()}
-        environment |= self._desk_settings()
+        environment |= self._desk_settings() | self._activation_settings()
         self._say("starting the workers")
         self._supervisor.start(*(self._worker(name, environment) for name in WORKERS))
         self._record.state = "ready"
@@ -163,6 +163,14 @@ class StackProcess:
         port = ports.choose(self._home / "desk" / "ports.json", "desk", self._settings.desk_port, usual=8700)
         self._record.desk = f"http://{ports.HOST}:{port}"
         return {"ROLLCALL_DESK_PORT": str(port), "ROLLCALL_DESK_URL": self._settings.desk_url or self._record.desk}
+
+    def _activation_settings(self) -> dict[str, str]:
+        """Choose the port of the people's pages; providers send people back there unless somebody has said where."""
+        chosen = self._home / "activation" / "ports.json"
+        port = ports.choose(chosen, "activation", self._settings.activation_port, usual=8720)
+        self._record.activation = f"http://{ports.HOST}:{port}"
+        reached = self._settings.activation_url or self._record.activation
+        return {"ROLLCALL_ACTIVATION_PORT": str(port), "ROLLCALL_ACTIVATION_URL": reached}
 
     def _worker(self, name: str, environment: dict[str, str]) -> Child:
         command = (sys.executable, "-m", "services.run_worker", name)

@@ -113,6 +113,7 @@ def _described(settings: Settings, running: StackRecord | None, installation: In
         "database": _without_password(installation.database) if installation.database else None,
         "sandbox": running.sandbox if running else None,
         "desk": running.desk if running else None,
+        "activation": running.activation if running else None,
         "processes": [
             {"name": process.name, "pid": process.pid, "up": process.pid is not None}
             | {"restarts": process.restarts, "log": process.log}
@@ -147,6 +148,8 @@ def _print_addresses(report: dict[str, Any]) -> None:
     table.add_row("sandbox providers", report["sandbox"] or "left out")
     if report["desk"]:
         table.add_row("review desk", report["desk"])
+    if report["activation"]:
+        table.add_row("sign-in and classes", report["activation"])
     table.add_row("state and logs", report["home"])
     output.print(table)
 

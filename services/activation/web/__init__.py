@@ -1,0 +1,1 @@
+"""The people's pages: signing in through the district, activation, and classes."""
