@@ -1,12 +1,15 @@
 """Which ports of 127.0.0.1 the stack listens on: the configured, else last time's, else the usual, else a free one."""
 
 import json
+import random
 import socket
 from pathlib import Path
 
 from deploy.local.errors import StackError
 
 HOST = "127.0.0.1"
+
+_UNUSED_BY_CLIENTS = range(15_000, 32_000)
 
 
 def is_free(port: int) -> bool:
@@ -48,8 +51,12 @@ def choose(memory: Path, name: str, configured: int | None = None, usual: int | 
 
 
 def any_free() -> int:
-    """Give a port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Give a port of 127.0.0.1 that nobody listens on now, below those that systems give to outgoing connections:
+    between now and the server's start no client of whatever program can take it.
+
+    Raises StackError where a hundred ports in a row are in use.
+    """
+    for port in random.sample(_UNUSED_BY_CLIENTS, 100):
+        if is_free(port):
+            return port
+    raise StackError(f"no port of {HOST} between {_UNUSED_BY_CLIENTS[0]} and {_UNUSED_BY_CLIENTS[-1]} seems to be free")
