@@ -753,3 +753,312 @@ GRANT DELETE ON identities TO rollcall_sign_in;
 GRANT SELECT ON districts, rosters, schools, teachers, students, classes, places, district_tenants TO rollcall_sign_in;
 GRANT INSERT ON outbox TO rollcall_sign_in;
 GRANT SELECT ON district_tenants TO rollcall_activation, rollcall_operator;
+
+-- What guard keeps of a judgement, and for how long people's notices are kept.
+
+-- In which order change sets were judged: a number, as the clock of a rehearsal stands still. And the percent of each
+-- kind that could change that night without being held.
+ALTER TABLE judgements
+    ADD COLUMN position bigint GENERATED ALWAYS AS IDENTITY,
+    ADD COLUMN limits jsonb NOT NULL DEFAULT '{}';
+
+-- The event that decided a set, so that what becomes of it later still names its cause.
+ALTER TABLE holds ADD COLUMN decision_id text;
+
+-- Absent for summers that were asked for before this was kept.
+ALTER TABLE summer_pauses ADD COLUMN added_by text, ADD COLUMN added_at timestamptz;
+
+-- Notices are forgotten in the end, by those who write them.
+GRANT DELETE ON notices_told TO rollcall_scheduler;
+GRANT DELETE ON notices_sent TO rollcall_notifier;
+CREATE INDEX notices_told_by_age ON notices_told (noticed_at);
+CREATE INDEX notices_sent_by_age ON notices_sent (received_at);
+
+-- What the review desk is told further: nights that were asked for, each kind's limit, approvals that wait, what would be
+-- seen once a set is applied. And the calendar's entries, which operators may now add and remove from the desk.
+
+ALTER TABLE desk.nights
+    ADD COLUMN requested_at timestamptz,
+    ADD COLUMN requested_for text; -- the reason on roster.sync-requests
+CREATE INDEX nights_asked_for_afresh ON desk.nights (district, requested_at) WHERE requested_for = 'stale';
+
+ALTER TABLE desk.held_sets
+    ADD COLUMN limits jsonb NOT NULL DEFAULT '{}',
+    ADD COLUMN classes_without_teacher jsonb, -- {"before": …, "after": …}
+    ADD COLUMN students_without_class jsonb;
+
+-- Approvals that count and wait for something else, by the decision that was made. Of which holding they are, their
+-- place in the topic tells.
+CREATE TABLE desk.waiting_approvals (
+    event_id text PRIMARY KEY,
+    district text NOT NULL,
+    change_set text NOT NULL,
+    reviewer text NOT NULL,
+    waits_for text NOT NULL,
+    until date,
+    text text NOT NULL,
+    awaits_since timestamptz NOT NULL,
+    partition integer NOT NULL,
+    last_offset bigint NOT NULL
+);
+CREATE INDEX waiting_approvals_of_a_set ON desk.waiting_approvals (change_set, last_offset);
+
+CREATE OR REPLACE VIEW desk.district_labels AS
+    SELECT district, name, timezone, plan = 'districts' AS has_nights, registered_at FROM districts;
+CREATE OR REPLACE VIEW desk.closures AS
+    SELECT district, name, first_day, last_day, id, added_by, added_at FROM closures;
+CREATE OR REPLACE VIEW desk.expected_changes AS
+    SELECT district, kind, percent, first_day, last_day, reason, id, added_by, added_at FROM expected_changes;
+
+-- What operators have done to the calendar from the desk. The functions below write it; nothing changes or removes a row.
+CREATE TABLE desk.calendar_acts (
+    act bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    operator text NOT NULL CHECK (operator <> ''),
+    did text NOT NULL CHECK (did <> ''),
+    district text, -- none: every district
+    what text NOT NULL CHECK (what <> ''),
+    acted_at timestamptz NOT NULL
+);
+
+-- The desk's role has no right on the calendar's tables. These functions do one thing each, for an operator of the desk
+-- alone, check what they are given as the command line does, and keep who did it.
+
+CREATE FUNCTION desk.operator_of(reviewer uuid) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found text;
+BEGIN
+    SELECT email INTO found FROM desk.reviewers WHERE id = reviewer AND role = 'operator';
+    IF found IS NULL THEN
+        RAISE insufficient_privilege USING MESSAGE = 'the calendar is for operators of the desk';
+    END IF;
+    RETURN found;
+END $$;
+
+CREATE FUNCTION desk.days_in_words(begins date, ends date) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF begins < date '2000-01-01' OR ends > date '2100-12-31' OR ends < begins OR ends - begins >= 366 THEN
+        RAISE check_violation USING MESSAGE = 'the days are not in order, more than a year, or not of this century';
+    END IF;
+    RETURN to_char(begins, 'FMDD Mon YYYY') || CASE WHEN ends > begins THEN to_char(ends, '" to "FMDD Mon YYYY') ELSE '' END;
+END $$;
+
+CREATE FUNCTION desk.add_closure(reviewer uuid, of_district text, called text, begins date, ends date, at timestamptz)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    operator text := desk.operator_of(reviewer);
+    days text := desk.days_in_words(begins, ends);
+BEGIN
+    INSERT INTO public.closures (district, name, first_day, last_day, added_by)
+    VALUES (of_district, btrim(called), begins, ends, operator);
+    INSERT INTO desk.calendar_acts (operator, did, district, what, acted_at)
+    VALUES (operator, 'added a pause', of_district, btrim(called) || ', ' || days, at);
+END $$;
+
+CREATE FUNCTION desk.remove_closure(reviewer uuid, closure bigint, at timestamptz)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    operator text := desk.operator_of(reviewer);
+    gone public.closures;
+BEGIN
+    DELETE FROM public.closures WHERE id = closure RETURNING * INTO gone;
+    IF gone.id IS NULL THEN
+        RETURN false;
+    END IF;
+    INSERT INTO desk.calendar_acts (operator, did, district, what, acted_at)
+    VALUES (operator, 'removed a pause', gone.district,
+            gone.name || ', ' || desk.days_in_words(gone.first_day, gone.last_day), at);
+    RETURN true;
+END $$;
+
+CREATE FUNCTION desk.add_expected_changes(
+    reviewer uuid, of_district text, kinds text[], share integer, begins date, ends date, why text, at timestamptz
+)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    operator text := desk.operator_of(reviewer);
+    days text := desk.days_in_words(begins, ends);
+BEGIN
+    IF btrim(why) = '' OR cardinality(kinds) = 0 THEN
+        RAISE check_violation USING MESSAGE = 'an expected change is of some kind, for a reason';
+    END IF;
+    INSERT INTO public.expected_changes (district, kind, percent, first_day, last_day, reason, added_by)
+    SELECT of_district, kind, share, begins, ends, btrim(why), operator FROM unnest(kinds) AS kind;
+    INSERT INTO desk.calendar_acts (operator, did, district, what, acted_at)
+    VALUES (operator, 'expected a change', of_district,
+            format('up to %s%% of %s, %s: %s', share, array_to_string(kinds, ', '), days, btrim(why)), at);
+END $$;
+
+CREATE FUNCTION desk.remove_expected_change(reviewer uuid, expected bigint, at timestamptz)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    operator text := desk.operator_of(reviewer);
+    gone public.expected_changes;
+BEGIN
+    DELETE FROM public.expected_changes WHERE id = expected RETURNING * INTO gone;
+    IF gone.id IS NULL THEN
+        RETURN false;
+    END IF;
+    INSERT INTO desk.calendar_acts (operator, did, district, what, acted_at)
+    VALUES (operator, 'expects a change no longer', gone.district,
+            format('up to %s%% of %s, %s', gone.percent, gone.kind, desk.days_in_words(gone.first_day, gone.last_day)),
+            at);
+    RETURN true;
+END $$;
+
+CREATE FUNCTION desk.put_summer(reviewer uuid, of_district text, begins text, ends text, at timestamptz)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    operator text := desk.operator_of(reviewer);
+BEGIN
+    INSERT INTO public.summer_pauses (district, first_day, last_day, added_by, added_at)
+    VALUES (of_district, begins, ends, operator, at)
+    ON CONFLICT (district) DO UPDATE
+    SET first_day = excluded.first_day, last_day = excluded.last_day, added_by = excluded.added_by,
+        added_at = excluded.added_at;
+    INSERT INTO desk.calendar_acts (operator, did, district, what, acted_at)
+    VALUES (operator, 'set the summer', of_district, begins || ' to ' || ends || ', every year', at);
+END $$;
+
+CREATE FUNCTION desk.remove_summer(reviewer uuid, of_district text, at timestamptz)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    operator text := desk.operator_of(reviewer);
+    gone public.summer_pauses;
+BEGIN
+    DELETE FROM public.summer_pauses WHERE district = of_district RETURNING * INTO gone;
+    IF gone.district IS NULL THEN
+        RETURN false;
+    END IF;
+    INSERT INTO desk.calendar_acts (operator, did, district, what, acted_at)
+    VALUES (operator, 'removed the summer', of_district, gone.first_day || ' to ' || gone.last_day, at);
+    RETURN true;
+END $$;
+
+REVOKE ALL ON FUNCTION desk.operator_of, desk.days_in_words, desk.add_closure, desk.remove_closure,
+    desk.add_expected_changes, desk.remove_expected_change, desk.put_summer, desk.remove_summer FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION desk.add_closure, desk.remove_closure, desk.add_expected_changes, desk.remove_expected_change,
+    desk.put_summer, desk.remove_summer TO rollcall_desk;
+GRANT SELECT ON desk.calendar_acts TO rollcall_desk;
+GRANT SELECT, INSERT, UPDATE ON desk.waiting_approvals TO rollcall_desk;
+
+-- Signing in: what is under way at a provider, who is signed in, whom a provider's own ids mean, and the mails that follow.
+-- Tokens are kept as digests, so that nobody can sign in with what stands here.
+
+CREATE SCHEMA sign_in;
+
+-- A round to a provider and back. It belongs to one browser, holds for minutes, and one code is exchanged for it once.
+CREATE TABLE sign_in.visits (
+    state bytea PRIMARY KEY CHECK (length(state) = 32),
+    browser bytea NOT NULL CHECK (length(browser) = 32),
+    nonce bytea NOT NULL CHECK (length(nonce) = 32),
+    code_verifier text NOT NULL,
+    provider text NOT NULL,
+    district text, -- the one whose page it was begun on
+    session bytea, -- whose activation it goes on with: the round to somebody's identity provider
+    restarted boolean NOT NULL DEFAULT false, -- begun because somebody arrived without our state
+    begun_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    code bytea CHECK (length(code) = 32),
+    outcome jsonb,
+    CHECK (outcome IS NULL OR code IS NOT NULL)
+);
+CREATE INDEX visits_by_end ON sign_in.visits (expires_at);
+CREATE INDEX visits_of_a_browser ON sign_in.visits (browser, begun_at);
+
+-- Who is signed in; or, without an account, which rostered person is about to say which account is theirs.
+CREATE TABLE sign_in.sessions (
+    token bytea PRIMARY KEY CHECK (length(token) = 32),
+    family uuid NOT NULL, -- those that began with one sign-in end together
+    account_id uuid REFERENCES accounts ON DELETE CASCADE,
+    provider text NOT NULL,
+    district text,
+    kind text CHECK (kind IN ('teachers', 'students')),
+    id text,
+    provider_user text, -- ClassLink's own id of the person
+    begun_at timestamptz NOT NULL DEFAULT now(),
+    seen_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    CHECK (account_id IS NOT NULL OR id IS NOT NULL),
+    CHECK (num_nulls(district, kind, id) IN (0, 3))
+);
+CREATE INDEX sessions_of_a_family ON sign_in.sessions (family);
+CREATE INDEX sessions_of_an_account ON sign_in.sessions (account_id);
+CREATE INDEX sessions_by_end ON sign_in.sessions (expires_at);
+
+-- ClassLink's own id of a person, which stays when the district's id of them is a new one.
+CREATE TABLE sign_in.classlink_users (
+    tenant text NOT NULL COLLATE "C",
+    user_id text NOT NULL COLLATE "C",
+    sourced_id text NOT NULL COLLATE "C",
+    seen_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant, user_id)
+);
+
+-- With which login at an identity provider somebody opens their account.
+CREATE TABLE sign_in.external_logins (
+    issuer text NOT NULL COLLATE "C",
+    subject text NOT NULL COLLATE "C",
+    account_id uuid NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    linked_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (issuer, subject)
+);
+
+-- Tries to log in by password, each written down before its password is looked at.
+CREATE TABLE sign_in.tries (
+    email_digest text NOT NULL,
+    address text NOT NULL,
+    tried_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX tries_by_email ON sign_in.tries (email_digest, tried_at);
+CREATE INDEX tries_by_address ON sign_in.tries (address, tried_at);
+
+-- How old a rostered person is for the under-13 rule. A student whose date of birth we do not have may be a child.
+CREATE FUNCTION sign_in.age(of_district text, of_kind text, of_id text, on_day date) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN of_kind = 'teachers' THEN '13 or older'
+        ELSE coalesce(
+            (SELECT CASE WHEN s.birth_date::date + interval '13 years' <= on_day THEN '13 or older' ELSE 'under 13' END
+             FROM students s
+             WHERE s.district = of_district AND s.id = of_id AND pg_input_is_valid(s.birth_date, 'date')),
+            'unknown')
+    END
+$$;
+
+-- The mails to people who have an account from now on: one a person and address, and none to a child.
+CREATE TABLE sign_in.mails (
+    mail bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    code text NOT NULL CHECK (code IN ('welcome', 'linked')),
+    district text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('teachers', 'students')),
+    id text NOT NULL,
+    account_id uuid NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    recipient text NOT NULL,
+    written_at timestamptz NOT NULL DEFAULT now(),
+    state text NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'sent', 'given up')),
+    attempts integer NOT NULL DEFAULT 0,
+    next_attempt_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (district, kind, id, account_id, recipient)
+);
+CREATE INDEX mails_to_send ON sign_in.mails (next_attempt_at) WHERE state = 'due';
+
+CREATE FUNCTION sign_in.no_mail_to_a_child() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF sign_in.age(NEW.district, NEW.kind, NEW.id, (now() AT TIME ZONE 'Etc/GMT+12')::date) <> '13 or older'
+        OR EXISTS (SELECT FROM accounts a WHERE a.account_id = NEW.account_id AND a.permissions = 'limited')
+    THEN
+        RAISE EXCEPTION 'nobody who is not known to be 13 is sent mail' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER no_mail_to_a_child BEFORE INSERT OR UPDATE OF district, kind, id, account_id, recipient
+    ON sign_in.mails FOR EACH ROW EXECUTE FUNCTION sign_in.no_mail_to_a_child();
+
+GRANT USAGE ON SCHEMA sign_in TO rollcall_sign_in, rollcall_notifier;
+GRANT SELECT, INSERT, UPDATE, DELETE
+    ON sign_in.visits, sign_in.sessions, sign_in.classlink_users, sign_in.external_logins, sign_in.tries
+    TO rollcall_sign_in;
+GRANT SELECT, INSERT ON sign_in.mails TO rollcall_sign_in;
+GRANT SELECT, UPDATE (state, attempts, next_attempt_at) ON sign_in.mails TO rollcall_notifier;

@@ -18,7 +18,8 @@ _CATALOG = {
         FROM pg_constraint WHERE connamespace IN ('public'::regnamespace, 'desk'::regnamespace)""",
     "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname IN ('public', 'desk')",
     "functions": """
-        SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace""",
+        SELECT proname, pg_get_functiondef(oid) FROM pg_proc
+        WHERE pronamespace IN ('public'::regnamespace, 'desk'::regnamespace)""",
     "triggers": """
         SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal""",
     "policies": "SELECT tablename, policyname, cmd, roles::text, qual, with_check FROM pg_policies",
