@@ -11,6 +11,7 @@ import pytest
 
 from schemas.events import RosterSynced
 from schemas.topics import APPROVED, SNAPSHOTS, UPDATES, Worker
+from services.database.connect import connect
 from tests.cli import Cli, write_package
 from tests.pipeline import Pipeline, pipeline
 from tests.stack import delete_topics, new_database
@@ -283,7 +284,8 @@ def test_doctor_finds_all_well_where_it_is_and_a_roster_that_was_changed_past_ro
     names = {check["name"] for check in well.object["checks"]}
     assert {"python", "disk", "kafka", "topics", "worker apply", "migrations", "roles", "clocks", "lag"} <= names
     assert f"roster {district}" in names
-    installation.running.query("DELETE FROM students WHERE district = %s AND id = 's1' RETURNING id", district)
+    with connect(installation.running.database, "rollcall_apply") as connection:
+        connection.execute("DELETE FROM students WHERE district = %s AND id = 's1'", (district,))
     wrong = installation.rollcall("doctor", "--json")
     assert wrong.status == 1
     [check] = [check for check in wrong.object["checks"] if not check["ok"]]

@@ -9,26 +9,30 @@ from services.database import migrate as migrating
 from services.database.migrate import MigrationError, migrate, migrations
 from tests.stack import new_database
 
+_OURS = "NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
+
 _CATALOG = {
-    "columns": """
-        SELECT table_name, column_name, data_type, is_nullable, column_default, is_identity, generation_expression
-        FROM information_schema.columns WHERE table_schema IN ('public', 'desk')""",
-    "constraints": """
-        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
-        FROM pg_constraint WHERE connamespace IN ('public'::regnamespace, 'desk'::regnamespace)""",
-    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname IN ('public', 'desk')",
-    "functions": """
-        SELECT proname, pg_get_functiondef(oid) FROM pg_proc
-        WHERE pronamespace IN ('public'::regnamespace, 'desk'::regnamespace)""",
+    "columns": f"""
+        SELECT table_name, table_schema, column_name, data_type, is_nullable, column_default, is_identity,
+            generation_expression
+        FROM information_schema.columns WHERE table_schema {_OURS}""",
+    "constraints": f"""
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(c.oid)
+        FROM pg_constraint c JOIN pg_namespace n ON n.oid = connamespace WHERE nspname {_OURS}""",
+    "indexes": f"SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname {_OURS}",
+    "views": f"SELECT viewname, schemaname, definition FROM pg_views WHERE schemaname {_OURS}",
+    "functions": f"""
+        SELECT proname, proacl::text, pg_get_functiondef(p.oid)
+        FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE nspname {_OURS}""",
     "triggers": """
         SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal""",
     "policies": "SELECT tablename, policyname, cmd, roles::text, qual, with_check FROM pg_policies",
-    "rights": """
-        SELECT table_name, grantee, privilege_type FROM information_schema.role_table_grants
-        WHERE table_schema IN ('public', 'desk') AND grantee LIKE 'rollcall%'""",
-    "rights on columns": """
-        SELECT table_name, column_name, grantee, privilege_type FROM information_schema.role_column_grants
-        WHERE table_schema IN ('public', 'desk') AND grantee LIKE 'rollcall%'""",
+    "rights": f"""
+        SELECT table_name, table_schema, grantee, privilege_type FROM information_schema.role_table_grants
+        WHERE table_schema {_OURS} AND grantee LIKE 'rollcall%'""",
+    "rights on columns": f"""
+        SELECT table_name, table_schema, column_name, grantee, privilege_type
+        FROM information_schema.role_column_grants WHERE table_schema {_OURS} AND grantee LIKE 'rollcall%'""",
 }
 
 
