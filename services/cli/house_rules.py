@@ -2,7 +2,7 @@
 
 import getpass
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -12,11 +12,10 @@ from schemas.records import KINDS, Kind
 from services.cli.failures import CommandError, WrongUsageError
 from services.cli.operator_session import OperatorSession
 from services.database.queries import Queries
+from services.guard import calendar_entries
+from services.guard.calendar_entries import EntryError
 
 QUERIES = Queries("services.cli", "house_rules.sql")
-
-LONGEST = timedelta(days=366)
-_YEARS = range(2000, 2101)
 
 Row: TypeAlias = dict[str, Any]
 
@@ -24,12 +23,9 @@ Row: TypeAlias = dict[str, Any]
 def parse_day(text: str) -> date:
     """Read a day. Raises typer.BadParameter, which names the option, unless it is YYYY-MM-DD in this century."""
     try:
-        day = datetime.strptime(text, "%Y-%m-%d").date()
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a day; write it as 2026-11-30") from None
-    if day.year not in _YEARS:
-        raise typer.BadParameter(f"{text!r} is not a day between {_YEARS[0]} and {_YEARS[-1]}")
-    return day
+        return calendar_entries.parse_day(text)
+    except EntryError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 DistrictId = Annotated[str, typer.Argument(metavar="DISTRICT", help="The district's id.")]
@@ -46,26 +42,34 @@ By = Annotated[str | None, typer.Option("--by", help="Who says so, for the recor
 
 def checked_kinds(typed: Sequence[str]) -> list[Kind]:
     """Give the kinds that were typed, each once, in the order of KINDS. Raises WrongUsageError for what is none."""
-    for kind in typed:
-        if kind not in KINDS:
-            raise WrongUsageError("bad-kind", f"--kind: {kind!r} is none of {', '.join(KINDS)}")
-    return [kind for kind in KINDS if kind in typed]
+    try:
+        return calendar_entries.checked_kinds(typed)
+    except EntryError as error:
+        raise WrongUsageError("bad-kind", f"--kind: {error}") from None
 
 
 def check_days(first_day: date, last_day: date) -> None:
     """Raise WrongUsageError unless the days, both included, are in order and at most a year."""
-    if last_day < first_day:
-        raise WrongUsageError("bad-days", f"--to: {last_day} is before --from, {first_day}")
-    if last_day - first_day >= LONGEST:
-        raise WrongUsageError("bad-days", f"--to: from {first_day} to {last_day} is more than a year")
+    try:
+        calendar_entries.check_days(first_day, last_day, first="--from")
+    except EntryError as error:
+        raise WrongUsageError("bad-days", f"--to: {error}") from None
+
+
+def parse_summer(text: str) -> tuple[str, str]:
+    """Give first and last day of a summer. Raises WrongUsageError unless it is MM-DD..MM-DD, in order."""
+    try:
+        return calendar_entries.parse_summer(text)
+    except EntryError as error:
+        raise WrongUsageError("bad-days", f"--summer: {error}") from None
 
 
 def not_blank(option: str, text: str) -> str:
     """Give the text without space around it. Raises WrongUsageError, which names the option, where nothing is left."""
-    stripped = text.strip()
-    if not stripped:
-        raise WrongUsageError("empty", f"{option} must not be empty")
-    return stripped
+    try:
+        return calendar_entries.not_blank(text)
+    except EntryError as error:
+        raise WrongUsageError("empty", f"{option} {error}") from None
 
 
 def who(by: str | None) -> str:

@@ -1,6 +1,5 @@
 """`rollcall pause …`: when districts pause, beside Thanksgiving and the winter break."""
 
-import re
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
@@ -10,12 +9,20 @@ from rich.table import Table
 
 from services.cli.answer import AsJson, answer, output
 from services.cli.failures import WrongUsageError
-from services.cli.house_rules import By, OfDistrict, Row, check_days, not_blank, parse_day, remove, rows, who
+from services.cli.house_rules import (
+    By,
+    OfDistrict,
+    Row,
+    check_days,
+    not_blank,
+    parse_day,
+    parse_summer,
+    remove,
+    rows,
+    who,
+)
 from services.cli.operator_session import OperatorSession, operator_session
 from services.clock import now
-
-_SUMMER = re.compile(r"(\d\d-\d\d)\.\.(\d\d-\d\d)")
-_LEAP_YEAR = 2000
 
 commands = typer.Typer(
     help="When nothing is applied: the offices' closures and the districts' summers.",
@@ -154,7 +161,7 @@ def holidays(
 def _add_summer(district: str | None, summer: str, *, typed: tuple[object, ...], as_json: bool) -> None:
     if district is None or any(value is not None for value in typed):
         raise WrongUsageError("bad-pause", "a summer takes --district and nothing else; every district has its own")
-    first_day, last_day = _parse_summer(summer)
+    first_day, last_day = parse_summer(summer)
     about = {"district": district, "first_day": first_day, "last_day": last_day}
     with operator_session() as session:
         session.district(district)
@@ -163,20 +170,6 @@ def _add_summer(district: str | None, summer: str, *, typed: tuple[object, ...],
         answer(added)
     else:
         output.print(f"{district} pauses every summer from {first_day} to {last_day}.")
-
-
-def _parse_summer(text: str) -> tuple[str, str]:
-    found = _SUMMER.fullmatch(text)
-    try:
-        days = [date.fromisoformat(f"{_LEAP_YEAR}-{day}") for day in found.groups()] if found else []
-    except ValueError:
-        days = []
-    if not days:
-        raise WrongUsageError("bad-days", f"--summer: {text!r} is not two days of a year; write them as 06-15..08-10")
-    first_day, last_day = days
-    if last_day <= first_day:
-        raise WrongUsageError("bad-days", f"--summer: {text!r} ends before it begins; write it as 06-15..08-10")
-    return f"{first_day:%m-%d}", f"{last_day:%m-%d}"
 
 
 def _known(session: OperatorSession, district: str | None) -> None:
