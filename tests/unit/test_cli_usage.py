@@ -15,7 +15,7 @@ COMMANDS = (
     ("district", "add"), ("district", "list"), ("district", "show"), ("district", "update"), ("district", "remove"),
     ("held", "list"), ("held", "show"), ("held", "approve"), ("held", "reject"),
     ("dead-letters", "list"), ("dead-letters", "show"), ("dead-letters", "replay"), ("dead-letters", "drop"),
-    ("account", "add"), ("account", "show"), ("desk", "add-reviewer"), ("desk", "list"), ("desk", "remove"),
+    ("account", "add"), ("account", "import"), ("account", "show"), ("desk", "add-reviewer"), ("desk", "list"), ("desk", "remove"),
     ("pause", "add"), ("pause", "list"), ("pause", "remove"),
     ("expect", "add"), ("expect", "list"), ("expect", "remove"),
     ("limit", "set"), ("limit", "list"), ("limit", "remove"),
