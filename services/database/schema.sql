@@ -837,6 +837,8 @@ INSERT INTO product.rules (rule, code, refusal, instead) VALUES
      'Delete the class if it is no longer needed.'),
     ('unknown-class', 'RC010', 'There is no such class.', 'Look at the account''s classes.'),
     ('unknown-account', 'RC011', 'There is no such account.', 'Name an account by its id.'),
+    ('unknown-person', 'RC012', 'There is no such person in this class.', 'Look at the class''s students and teachers.'),
+    ('name-length', 'RC013', 'A name has 1 to 200 characters.', 'Give a name of that length.'),
     ('roster-is-applied', 'RC100',
      'Rosters are written by apply alone, as role rollcall_apply, from an approved change set.',
      'Have the district correct its roster; `rollcall sync DISTRICT` brings it in without waiting for the night.');
@@ -982,6 +984,15 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION product.check_may FROM PUBLIC;
 
+CREATE FUNCTION product.check_name(name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF name IS NULL OR char_length(btrim(name)) NOT BETWEEN 1 AND 200 THEN
+        PERFORM refuse('name-length');
+    END IF;
+END $$;
+REVOKE ALL ON FUNCTION product.check_name FROM PUBLIC;
+
 CREATE FUNCTION product.change_class() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -989,6 +1000,7 @@ BEGIN
         IF NOT EXISTS (SELECT FROM product.accounts) THEN
             PERFORM refuse('unknown-account');
         END IF;
+        PERFORM product.check_name(NEW.name);
         INSERT INTO personal_classes (teacher, name, google_classroom)
         VALUES (product.acting_account(), NEW.name, NEW.google_classroom) RETURNING class_id INTO NEW.class_id;
         RETURN NEW;
@@ -999,6 +1011,7 @@ BEGIN
     END IF;
     IF NEW.name IS DISTINCT FROM OLD.name THEN
         PERFORM product.check_may(OLD.class_id, 'rename-class');
+        PERFORM product.check_name(NEW.name);
     END IF;
     IF NEW.google_classroom IS DISTINCT FROM OLD.google_classroom THEN
         PERFORM product.check_may(OLD.class_id, 'attach-google-classroom');
@@ -1029,6 +1042,7 @@ BEGIN
     END IF;
     IF NEW.display_name IS DISTINCT FROM OLD.display_name THEN
         PERFORM product.check_may(OLD.class_id, 'rename-student');
+        PERFORM product.check_name(NEW.display_name);
         UPDATE accounts SET display_name = NEW.display_name WHERE account_id = OLD.account_id;
     END IF;
     RETURN NEW;
@@ -1051,8 +1065,12 @@ CREATE TRIGGER remove_teacher INSTEAD OF DELETE ON product.class_teachers
 CREATE FUNCTION product.rename_account() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    UPDATE accounts SET display_name = NEW.display_name
-    WHERE account_id = OLD.account_id AND NEW.display_name IS DISTINCT FROM OLD.display_name;
+    IF NEW.display_name IS DISTINCT FROM OLD.display_name THEN
+        IF NOT OLD.synced_student THEN
+            PERFORM product.check_name(NEW.display_name);
+        END IF;
+        UPDATE accounts SET display_name = NEW.display_name WHERE account_id = OLD.account_id;
+    END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER rename_account INSTEAD OF UPDATE ON product.accounts
