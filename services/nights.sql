@@ -8,9 +8,9 @@ RETURNING sync_id;
 -- name: pulling
 -- Ingest has begun to pull, or begins again after it was cut off; also for requests that came past the outbox.
 INSERT INTO nights (sync_id, district, reason, state, requested_at, pulling_at, snapshot_id)
-VALUES (%(sync_id)s, %(district)s, %(reason)s, 'pulling', %(requested_at)s, now(), %(snapshot_id)s)
+VALUES (%(sync_id)s, %(district)s, %(reason)s, 'pulling', %(requested_at)s, %(at)s, %(snapshot_id)s)
 ON CONFLICT (sync_id) DO UPDATE
-SET state = 'pulling', pulling_at = now(), snapshot_id = excluded.snapshot_id, pulled = '{}',
+SET state = 'pulling', pulling_at = %(at)s, snapshot_id = excluded.snapshot_id, pulled = '{}',
     failure_code = NULL, failure_text = NULL, finished_at = NULL
 WHERE nights.state IN ('requested', 'pulling', 'failed');
 
@@ -21,7 +21,7 @@ UPDATE nights SET pulled = %(pulled)s WHERE sync_id = %(sync_id)s AND state = 'p
 -- name: failed
 -- The sync has ended without an effect; the reason is for people.
 UPDATE nights
-SET state = 'failed', finished_at = now(), failure_code = %(code)s, failure_text = %(text)s
+SET state = 'failed', finished_at = %(at)s, failure_code = %(code)s, failure_text = %(text)s
 WHERE sync_id = %(sync_id)s AND state IN ('requested', 'pulling', 'comparing', 'approved');
 
 -- name: comparing
@@ -38,7 +38,7 @@ WHERE sync_id = %(sync_id)s AND state IN ('requested', 'pulling', 'comparing', '
 -- A person must look.
 UPDATE nights
 SET state = 'held', change_set = %(change_set)s, counts = %(counts)s, reasons = %(reasons)s, defects = %(defects)s,
-    finished_at = now()
+    finished_at = %(at)s
 WHERE sync_id = %(sync_id)s AND state IN ('requested', 'pulling', 'comparing', 'failed');
 
 -- name: decided
@@ -50,13 +50,13 @@ WHERE change_set = %(change_set)s AND state IN ('held', 'approved');
 -- The sync's change set is in the accounts database, or there was nothing to change.
 UPDATE nights
 SET state = %(state)s, change_set = %(change_set)s, roster_version = %(roster_version)s, counts = %(counts)s,
-    defects = %(defects)s, finished_at = now(), failure_code = NULL, failure_text = NULL
+    defects = %(defects)s, finished_at = %(at)s, failure_code = NULL, failure_text = NULL
 WHERE sync_id = %(sync_id)s AND state <> 'applied';
 
 -- name: follow
 -- The change set was computed against a roster version that is no longer current; a fresh sync takes its place.
 UPDATE nights
-SET state = 'failed', finished_at = now(), failure_code = 'stale', failure_text = %(text)s, followed_by = %(followed_by)s
+SET state = 'failed', finished_at = %(at)s, failure_code = 'stale', failure_text = %(text)s, followed_by = %(followed_by)s
 WHERE sync_id = %(sync_id)s AND state <> 'applied';
 
 -- name: one

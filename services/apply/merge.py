@@ -57,7 +57,7 @@ def merge(staged: StagedChangeSet) -> Outcome:
         if started.changes == 0:
             _close_version(connection, staged, version, digest, updates=0)
             return "unchanged"
-        about = {**about, "roster_version": version + 1, "base_version": version}
+        about = {**about, "roster_version": version + 1, "base_version": version, "applied_at": now()}
         _merge_kinds(connection, staged, about)
         new_digest = StateDigest(digest).plus(staged.digest_change).value()
         _expect("updates published", started.changes, connection.execute(QUERIES["publish_updates"], about).rowcount)
@@ -147,6 +147,7 @@ def _end_night(connection: psycopg.Connection[Any], staged: StagedChangeSet, ver
             "roster_version": version,
             "counts": Jsonb({kind: counts.model_dump() for kind, counts in started.counts.items()}),
             "defects": Jsonb(started.defects),
+            "at": now(),
         },
     )
 
@@ -168,5 +169,6 @@ def _ask_again(connection: psycopg.Connection[Any], staged: StagedChangeSet, ver
             "text": f"computed against roster version {started.base_version}, which is no longer current "
             f"(now {version}); sync {fresh.sync_id} takes its place",
             "followed_by": fresh.sync_id,
+            "at": now(),
         },
     )

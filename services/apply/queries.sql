@@ -115,13 +115,14 @@ ORDER BY u.position;
 -- name: move_roster_on
 UPDATE rosters
 SET roster_version = %(roster_version)s, digest = %(digest)s, schools = %(schools)s, teachers = %(teachers)s,
-    students = %(students)s, classes = %(classes)s, places = %(places)s, synced_at = now()
+    students = %(students)s, classes = %(classes)s, places = %(places)s, synced_at = %(applied_at)s
 WHERE district = %(district)s AND roster_version = %(base_version)s;
 
 -- name: end_setting_up
 UPDATE districts SET setting_up = false WHERE district = %(district)s AND setting_up;
 
 -- name: write_ledger
-INSERT INTO ledger (district, roster_version, change_set, sync_id, approval, counts, proofs, defects, updates, digest)
+INSERT INTO ledger (district, roster_version, change_set, sync_id, approval, counts, proofs, defects, updates, digest,
+                    applied_at)
 VALUES (%(district)s, %(roster_version)s, %(change_set)s, %(sync_id)s, %(approval)s, %(counts)s, %(proofs)s,
-        %(defects)s, %(updates)s, %(digest)s);
+        %(defects)s, %(updates)s, %(digest)s, %(applied_at)s);

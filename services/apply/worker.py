@@ -11,6 +11,7 @@ from schemas.events import ChangeSetCompleted, ChangeSetStarted
 from schemas.topics import APPROVED
 from services.apply.merge import DistrictGoneError, MisfitError, merge
 from services.apply.staging import IncompleteChangeSetError, StagedChangeSet
+from services.clock import now
 from services.database.connect import connect
 from services.dead_letters import DeadLetters
 from services.installation import find_installation
@@ -99,7 +100,8 @@ class ApplyLane:
             log.error("change-set-refused", **about, error=type(error).__name__)
             self._dead_letters.put(message, reason)
             staged.connection.execute(
-                NIGHTS["failed"], {"sync_id": started.sync_id, "code": "change-set-refused", "text": reason}
+                NIGHTS["failed"],
+                {"sync_id": started.sync_id, "code": "change-set-refused", "text": reason, "at": now()},
             )
         else:
             log.info("merged", **about, outcome=outcome, changes=started.changes)

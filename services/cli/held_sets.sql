@@ -13,10 +13,3 @@ FROM holds ORDER BY held_at;
 SELECT change_set, district, sync_id, snapshot_id, base_version, counts, reasons, changes, chunks, state, held_at,
        held_partition, first_offset, last_offset, decided_by, decision_reason, decided_at, superseded_by
 FROM holds WHERE starts_with(change_set, %(prefix)s) ORDER BY change_set LIMIT 5;
-
--- name: followed
--- What became of a set after this approval was written down.
-SELECT h.state, r.decisive, h.paused_until
-FROM reviews r JOIN holds h USING (change_set, snapshot_id)
-WHERE r.change_set = %(change_set)s AND r.reviewer = %(reviewer)s AND r.decided_at = %(decided_at)s
-    AND r.decision = 'approve';

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import psycopg
 from rich.console import Console
 
 from schemas.cloudevents import UnreadableMessageError, decode
-from schemas.events import DecisionRefused, HoldRejected, HoldReleased, HoldSuperseded, ReviewDecision
+from schemas.events import DecisionRefused, HoldAwaits, HoldRejected, HoldReleased, HoldSuperseded, ReviewDecision
 from schemas.topics import DECISIONS, HELD
 from services.cli.failures import HELD as HELD_STATUS
 from services.cli.failures import CommandError
-from services.cli.held_sets import QUERIES, HeldSet
+from services.cli.held_sets import HeldSet
 from services.cli.night_answer import exit_status, night_answer
 from services.cli.night_watch import QUIET_SECONDS, NightProgress, NightWatch
 from services.cli.operator_session import OperatorSession
@@ -28,13 +27,6 @@ class Decision:
     verb: Literal["approve", "reject"]
     reviewer: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """Guard has written an approval down, and the set is not released yet: for what it waits, in words."""
-
-    what: str
 
 
 class Review:
@@ -80,15 +72,16 @@ class Review:
         topic = TopicReader(self._session.installation.kafka, self._session.settings.topic_prefix, HELD)
         watch = NightWatch(connection)
         before = topic.ends()
-        followed = self._await_guard(topic, before, self.publish(decision), console)
+        self.publish(decision)
+        followed = self._await_guard(topic, before, decision.reviewer, console)
         answered = {
             "change_set": held.change_set,
             "district": held.district,
             "decision": decision.verb,
             "reviewer": decision.reviewer,
         }
-        if isinstance(followed, Waits):
-            return {**answered, "outcome": "held", "waits_for": followed.what}, HELD_STATUS
+        if isinstance(followed, HoldAwaits):
+            return {**answered, "outcome": "held", "waits_for": _what(followed)}, HELD_STATUS
         if isinstance(followed, HoldRejected):
             return {**answered, "reviewer": followed.reviewer, "outcome": "rejected"}, 0
         with NightProgress(console) as progress:
@@ -97,14 +90,16 @@ class Review:
         return ended, exit_status([ended])
 
     def _await_guard(
-        self, topic: TopicReader, before: dict[int, int], decision: ReviewDecision, console: Console
-    ) -> HoldReleased | HoldRejected | Waits:
+        self, topic: TopicReader, before: dict[int, int], reviewer: str, console: Console
+    ) -> HoldReleased | HoldRejected | HoldAwaits:
         quiet = 0
         for stored in topic.follow(before):
             for event in map(_event, stored):
                 if getattr(event, "change_set", None) != self._held.change_set:
                     continue
-                if isinstance(event, HoldReleased | HoldRejected):
+                if isinstance(event, HoldAwaits | DecisionRefused) and event.reviewer != reviewer:
+                    continue
+                if isinstance(event, HoldReleased | HoldRejected | HoldAwaits):
                     return event
                 if isinstance(event, DecisionRefused):
                     raise CommandError("refused", event.text)
@@ -113,25 +108,16 @@ class Review:
                         "superseded",
                         f"change set {event.change_set} has been superseded by {event.by_change_set}; review that one",
                     )
-            waits = _waits(self._session.connection, decision)
-            if waits is not None:
-                return waits
             quiet = 0 if stored else quiet + 1
             if quiet == QUIET_SECONDS:
                 console.print("guard has not answered yet; `rollcall status` shows whether it is up. Waiting on.")
         raise AssertionError("a topic is followed without an end")
 
 
-def _waits(connection: psycopg.Connection[Any], decision: ReviewDecision) -> Waits | None:
-    row = connection.execute(QUERIES["followed"], decision.model_dump()).fetchone()
-    if row is None:
-        return None
-    state, decisive, paused_until = row
-    if state == "held" and not decisive:
-        return Waits("the approval of another reviewer")
-    if state == "approved" and paused_until is not None:
-        return Waits(f"the end of the pause after {paused_until.isoformat()}")
-    return None
+def _what(awaits: HoldAwaits) -> str:
+    if awaits.waits_for == "second reviewer":
+        return "the approval of another reviewer"
+    return f"the end of the pause after {awaits.until}"
 
 
 def _event(stored: StoredMessage) -> object:

@@ -1,7 +1,6 @@
 """The diff worker: reads `roster.snapshots`, compares whole ones with what is applied, writes `roster.changes`."""
 
 import threading
-from datetime import UTC, datetime
 
 import msgspec
 import psycopg
@@ -11,6 +10,7 @@ from psycopg.types.json import Jsonb
 from schemas.cloudevents import CloudEvent, UnreadableMessageError, decode, event_id, type_of
 from schemas.events import ChangeSetCompleted, ChangeSetStarted, SnapshotAborted, SnapshotCompleted, SnapshotStarted
 from schemas.topics import CHANGES, SNAPSHOTS
+from services import clock
 from services.database.connect import connect
 from services.dead_letters import DeadLetters
 from services.diff.applied import AppliedRoster, UnknownDistrictError
@@ -101,7 +101,9 @@ class DiffLane:
                 reason = _reason(error, completed.snapshot_id)
                 log.error("snapshot-incomplete", district=self._district, snapshot_id=completed.snapshot_id)
                 self._dead_letters.put(message, reason)
-                connection.execute(NIGHTS["failed"], {**night, "code": "incomplete-snapshot", "text": reason})
+                connection.execute(
+                    NIGHTS["failed"], {**night, "code": "incomplete-snapshot", "text": reason, "at": clock.now()}
+                )
                 return
             except UnknownDistrictError as error:
                 log.warning("district-unknown", district=self._district, snapshot_id=completed.snapshot_id)
@@ -113,7 +115,7 @@ class DiffLane:
             change_set.chunks.close()
 
     def _publish(self, change_set: ChangeSet, completed: SnapshotCompleted) -> None:
-        now = datetime.now(UTC)
+        now = clock.now()
         about = {
             "district": self._district,
             "sync_id": completed.sync_id,

@@ -1,10 +1,23 @@
 """Whether a review decision may be followed, and what its reviewer is told where it may not (pure)."""
 
 from collections.abc import Sequence
-from datetime import UTC
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Literal
 
 from schemas.events import ReviewDecision
 from services.guard.holds import HeldSet
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """What an approval that counts waits for, and since when; `until` is the last day of the pause."""
+
+    what: Literal["second reviewer", "end of pause"]
+    reviewer: str
+    since: datetime
+    until: date | None = None
+
 
 _FITS = {"approve": ("approved", "released"), "reject": ("rejected",)}
 
@@ -34,6 +47,27 @@ def _refusal_of_decided(decision: ReviewDecision, held: HeldSet, subject: str) -
         return f"{subject} went through by itself when its pause was over"
     word = "rejected" if held.state == "rejected" else "approved"
     return f"{subject} was {word} already by {held.decided_by}; the next night brings what is still to be decided"
+
+
+def awaited(decision: ReviewDecision, held: HeldSet | None, *, counts_for: str | None) -> Awaited | None:
+    """Say what must come before an approved set is released, or None where nothing must, or it is not to be released.
+
+    `held` is the set as it is after the decision, `counts_for` the snapshot of which the decision was followed.
+    """
+    if held is None or decision.decision != "approve":
+        return None
+    if held.state == "held" and counts_for == held.snapshot_id:
+        return Awaited("second reviewer", decision.reviewer, decision.decided_at)
+    if held.decided_by == decision.reviewer:
+        return awaited_pause(held)
+    return None
+
+
+def awaited_pause(held: HeldSet) -> Awaited | None:
+    """Say what a set waits for that was approved in a pause, tonight or, the same set, on a night before."""
+    if held.state != "approved" or held.paused_until is None or held.decided_by is None or held.decided_at is None:
+        return None
+    return Awaited("end of pause", held.decided_by, held.decided_at, held.paused_until)
 
 
 def is_among(reviewer: str, others: Sequence[str]) -> bool:

@@ -3,12 +3,13 @@
 import structlog
 
 from schemas.cloudevents import header
-from schemas.events import DecisionRefused, HoldRejected, ReviewDecision
+from schemas.events import HoldRejected, ReviewDecision
 from schemas.topics import HELD
 from services.async_publisher import AsyncPublisher
 from services.clock import now
 from services.faust_worker import Delivery
 from services.guard import holds, reviews
+from services.guard.outgoing import awaits, expired, refused
 from services.guard.release import ExpiredError, Releases
 from services.messages import make_event
 
@@ -34,10 +35,12 @@ class Decisions:
             delivery.ack()
             return
         cause = header(delivery.message.headers, "ce_id")
-        reviewed = await self._transact(reviews.decide, decision)
+        reviewed = await self._transact(reviews.decide, decision, cause)
         held = reviewed.held
         if held is None or reviewed.refusal is not None:
             await self._refuse(decision, reviewed.refusal or "", cause)
+        elif reviewed.awaited is not None:
+            await self._publisher.publish(HELD, awaits(held, reviewed.awaited, cause))
         elif held.state == "approved" and held.paused_until is None:
             await self._release(decision, held, cause)
         elif held.state == "rejected":
@@ -48,11 +51,7 @@ class Decisions:
         try:
             await self._releases.release(held, cause)
         except ExpiredError:
-            text = (
-                f"change set {held.change_set} of district {held.district} has expired: it is no longer whole on "
-                f"{HELD.name}; a fresh sync of the district has been asked for"
-            )
-            await self._refuse(decision, text, cause)
+            await self._refuse(decision, expired(held), cause)
             await self._transact(holds.expire, held)
 
     async def _tell_rejected(self, decision: ReviewDecision, held: holds.HeldSet, cause: str | None) -> None:
@@ -75,15 +74,5 @@ class Decisions:
         log.info("rejected", district=held.district, sync_id=held.sync_id, change_set=held.change_set)
 
     async def _refuse(self, decision: ReviewDecision, text: str, cause: str | None) -> None:
-        refused = DecisionRefused(
-            district=decision.district,
-            change_set=decision.change_set,
-            decision=decision.decision,
-            reviewer=decision.reviewer,
-            text=text,
-            refused_at=now(),
-        )
-        identity = (decision.change_set, decision.decision, decision.reviewer, decision.decided_at)
-        event = make_event(HELD, refused, source="guard", identity=identity, causation_id=cause)
-        await self._publisher.publish(HELD, event)
+        await self._publisher.publish(HELD, refused(decision, text, now(), cause))
         log.info("decision-refused", district=decision.district, change_set=decision.change_set)

@@ -81,10 +81,13 @@ class HeldSet:
     decided_by: str | None
     decision_reason: str | None
     decided_at: datetime | None
+    decision_id: str | None
 
 
-def hold(connection: Connection, header: ChangeSetStarted, held: Verdict, place: Place, approvals_needed: int) -> None:
-    """Write that the set waits; a set and snapshot that is on record already stays as it is.
+def hold(
+    connection: Connection, header: ChangeSetStarted, held: Verdict, place: Place, approvals_needed: int
+) -> HeldSet | None:
+    """Write that the set waits, and give it as it is then; a set and snapshot that is on record stays as it is.
 
     Where an operator had asked to look first, that is done with. What only a pause holds leaves the wish alone: a
     person need not look before it is over.
@@ -105,18 +108,22 @@ def hold(connection: Connection, header: ChangeSetStarted, held: Verdict, place:
         "quiet": held.quiet,
         "paused_until": held.paused_until,
         "approvals_needed": approvals_needed,
+        "held_at": now(),
         "held_partition": place.partition,
         "first_offset": place.first_offset,
         "last_offset": place.last_offset,
     }
     if connection.execute(QUERIES["hold"], about).rowcount:
-        connection.execute(NIGHTS["held"], about)
+        connection.execute(NIGHTS["held"], {**about, "at": about["held_at"]})
         _looked_at(connection, header.district, held)
+    return read(connection, header.change_set)
 
 
 def fail(connection: Connection, sync_id: str, text: str) -> None:
     """End the night of a change set that is not whole."""
-    connection.execute(NIGHTS["failed"], {"sync_id": sync_id, "code": "incomplete-change-set", "text": text})
+    connection.execute(
+        NIGHTS["failed"], {"sync_id": sync_id, "code": "incomplete-change-set", "text": text, "at": now()}
+    )
 
 
 def read(connection: Connection, change_set: str, *, lock: bool = False) -> HeldSet | None:

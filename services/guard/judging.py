@@ -1,7 +1,7 @@
 """Judges change sets by what the accounts database knows, and keeps how each one was judged."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from psycopg.rows import class_row
@@ -11,7 +11,6 @@ from schemas.events import ChangeSetStarted, Reason
 from services.clock import now
 from services.district_rows import district
 from services.guard.holds import QUERIES, Connection, counts_json, reasons_json
-from services.guard.policy import HeldBy
 from services.guard.rules_rows import circumstances
 from services.guard.verdict import Rejection, Verdict, verdict
 from services.nights import QUERIES as NIGHTS
@@ -19,12 +18,9 @@ from services.nights import QUERIES as NIGHTS
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The judgement on record: held where there are reasons. `superseded` are the change sets that gave way to it."""
+    """The judgement on record. `superseded` are the change sets that gave way to it."""
 
-    reasons: tuple[Reason, ...]
-    held_by: HeldBy | None
-    quiet: bool
-    paused_until: date | None
+    verdict: Verdict
     judged_at: datetime
     superseded: tuple[str, ...]
 
@@ -60,15 +56,17 @@ def judge_once(connection: Connection, header: ChangeSetStarted, limit_percent: 
         "held_by": fresh.held_by,
         "quiet": fresh.quiet,
         "paused_until": fresh.paused_until,
+        "limits": Jsonb(dict(fresh.limits)),
+        "judged_at": now(),
     }
     connection.execute(QUERIES["judge"], about)
     recorded = connection.execute(QUERIES["judgement"], about).fetchone()
     assert recorded is not None, "the judgement was written in this transaction"
-    reasons, held_by, quiet, paused_until, judged_at = recorded
-    connection.execute(QUERIES["supersede"], {**about, "judged_at": judged_at})
+    reasons, held_by, quiet, paused_until, limits, judged_at = recorded
+    connection.execute(QUERIES["supersede"], about)
     superseded = tuple(change_set for (change_set,) in connection.execute(QUERIES["superseded_by"], about))
     for change_set in superseded:
         connection.execute(NIGHTS["decided"], {"change_set": change_set, "state": "superseded"})
     connection.execute(NIGHTS["judged"], about)
     read = tuple(Reason.model_validate(reason) for reason in reasons)
-    return Judged(read, held_by, quiet, paused_until, judged_at, superseded)
+    return Judged(Verdict(read, held_by, quiet, paused_until, limits), judged_at, superseded)

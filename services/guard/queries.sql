@@ -1,12 +1,13 @@
 -- name: judge
 -- The first judgement of a change set and snapshot is the one that counts, however often it is delivered.
-INSERT INTO judgements (change_set, snapshot_id, district, verdict, reasons, counts, held_by, quiet, paused_until)
+INSERT INTO judgements (change_set, snapshot_id, district, verdict, reasons, counts, held_by, quiet, paused_until, limits,
+                        judged_at)
 VALUES (%(change_set)s, %(snapshot_id)s, %(district)s, %(verdict)s, %(reasons)s, %(counts)s, %(held_by)s, %(quiet)s,
-        %(paused_until)s)
+        %(paused_until)s, %(limits)s, %(judged_at)s)
 ON CONFLICT (change_set, snapshot_id) DO NOTHING;
 
 -- name: judgement
-SELECT reasons, held_by, quiet, paused_until, judged_at FROM judgements
+SELECT reasons, held_by, quiet, paused_until, limits, judged_at FROM judgements
 WHERE change_set = %(change_set)s AND snapshot_id = %(snapshot_id)s;
 
 -- name: rejection
@@ -17,11 +18,14 @@ FROM (SELECT decision, reviewer, reason, decided_at FROM reviews
 WHERE decision = 'reject';
 
 -- name: supersede
--- What was held before this set was first judged gives way to it. A set that is delivered again, late, leaves what
--- came after it alone.
+-- What was judged before this set gives way to it. A set that is delivered again, late, leaves what came after it alone.
 UPDATE holds SET state = 'superseded', superseded_by = %(change_set)s
 WHERE district = %(district)s AND state IN ('held', 'approved') AND snapshot_id <> %(snapshot_id)s
-    AND held_at < %(judged_at)s;
+    AND NOT EXISTS (
+        SELECT FROM judgements this, judgements theirs
+        WHERE (this.change_set, this.snapshot_id) = (%(change_set)s, %(snapshot_id)s)
+            AND (theirs.change_set, theirs.snapshot_id) = (holds.change_set, holds.snapshot_id)
+            AND theirs.position > this.position);
 
 -- name: superseded_by
 SELECT change_set FROM holds
@@ -35,7 +39,7 @@ INSERT INTO holds (change_set, district, sync_id, snapshot_id, base_version, con
                    last_offset)
 VALUES (%(change_set)s, %(district)s, %(sync_id)s, %(snapshot_id)s, %(base_version)s, %(content)s, %(counts)s,
         %(reasons)s, %(changes)s, %(chunks)s, 'held', %(held_by)s, %(quiet)s, %(paused_until)s, %(approvals_needed)s,
-        now(), %(held_partition)s, %(first_offset)s, %(last_offset)s)
+        %(held_at)s, %(held_partition)s, %(first_offset)s, %(last_offset)s)
 ON CONFLICT (change_set) DO UPDATE
 SET sync_id = excluded.sync_id, snapshot_id = excluded.snapshot_id, reasons = excluded.reasons,
     changes = excluded.changes, chunks = excluded.chunks, held_at = excluded.held_at,
@@ -57,13 +61,13 @@ DELETE FROM look_first WHERE district = %(district)s;
 -- name: one
 SELECT change_set, district, sync_id, snapshot_id, base_version, content, counts, reasons, changes, state, held_by,
        held_at, held_partition, first_offset, last_offset, approvals_needed, paused_until, decided_by, decision_reason,
-       decided_at
+       decided_at, decision_id
 FROM holds WHERE change_set = %(change_set)s;
 
 -- name: one_locked
 SELECT change_set, district, sync_id, snapshot_id, base_version, content, counts, reasons, changes, state, held_by,
        held_at, held_partition, first_offset, last_offset, approvals_needed, paused_until, decided_by, decision_reason,
-       decided_at
+       decided_at, decision_id
 FROM holds WHERE change_set = %(change_set)s FOR UPDATE;
 
 -- name: reviewed
@@ -85,7 +89,7 @@ VALUES (%(district)s, %(change_set)s, %(snapshot_id)s, %(content)s, %(decision)s
 -- Only what is held can be decided.
 UPDATE holds
 SET state = %(state)s, decided_by = %(reviewer)s, decision_reason = %(reason)s, decided_at = %(decided_at)s,
-    paused_until = %(paused_until)s
+    decision_id = %(decision_id)s, paused_until = %(paused_until)s
 WHERE change_set = %(change_set)s AND state = 'held';
 
 -- name: released
@@ -99,7 +103,7 @@ RETURNING change_set;
 -- name: in_a_pause
 SELECT change_set, district, sync_id, snapshot_id, base_version, content, counts, reasons, changes, state, held_by,
        held_at, held_partition, first_offset, last_offset, approvals_needed, paused_until, decided_by, decision_reason,
-       decided_at
+       decided_at, decision_id
 FROM holds
 WHERE paused_until IS NOT NULL AND state IN ('held', 'approved') AND held_partition = ANY(%(partitions)s)
 ORDER BY held_at;
@@ -108,7 +112,7 @@ ORDER BY held_at;
 SELECT roster_version FROM rosters WHERE district = %(district)s;
 
 -- name: approve_after_pause
-UPDATE holds SET state = 'approved', decided_by = NULL, decision_reason = NULL, decided_at = %(decided_at)s
+UPDATE holds SET state = 'approved', decided_by = NULL, decision_reason = NULL, decided_at = %(decided_at)s, decision_id = NULL
 WHERE change_set = %(change_set)s AND snapshot_id = %(snapshot_id)s AND state = 'held' AND held_by = 'pause'
     AND paused_until IS NOT NULL;
 

@@ -11,13 +11,14 @@ import structlog
 from faust.types import TP
 
 from schemas.cloudevents import UnreadableMessageError
+from schemas.events import ReviewDecision
 from schemas.topics import CHANGES, HELD, NOTICES
 from services.async_publisher import AsyncPublisher
 from services.clock import now
 from services.faust_worker import ends_the_process, transient_retries
 from services.guard import holds
 from services.guard.judging import judge_now
-from services.guard.outgoing import held_header, held_notice
+from services.guard.outgoing import expired, held_header, held_notice, refused
 from services.guard.release import ExpiredError, HeldTopic, Releases
 from services.guard.routing import DistrictLocks
 
@@ -83,11 +84,26 @@ class Reopening:
                 current = held
             if current is not None and current.state == "approved":
                 await self._transact(holds.goes_on, current)
-                await self._releases.release(current)
+                await self._releases.release(current, current.decision_id)
         except (ExpiredError, UnreadableMessageError):
+            await self._tell_expired(held)
             await self._transact(holds.expire, held, "pause over")
             await self._transact(holds.replace_after_pause, held)
             log.info("expired", district=held.district, sync_id=held.sync_id, change_set=held.change_set)
+
+    async def _tell_expired(self, held: holds.HeldSet) -> None:
+        """Tell whoever approved the set in the pause that it is not released, and why."""
+        if held.state != "approved" or held.decided_by is None or held.decided_at is None:
+            return
+        decision = ReviewDecision(
+            district=held.district,
+            change_set=held.change_set,
+            decision="approve",
+            reviewer=held.decided_by,
+            reason=held.decision_reason or "",
+            decided_at=held.decided_at,
+        )
+        await self._publisher.publish(HELD, refused(decision, expired(held), now(), held.decision_id))
 
     async def _is_let_through(self, held: holds.HeldSet) -> bool:
         """Judge the set again; give False where it stays, or a fresh sync is to take its place.
@@ -106,7 +122,7 @@ class Reopening:
             if not fresh.reasons:
                 return await self._transact(holds.approve_after_pause, held)
             if fresh.held_by != "pause":
-                await self._publisher.publish(HELD, held_header(started, fresh.reasons, fresh.held_by, None))
+                await self._publisher.publish(HELD, held_header(started, fresh, None))
                 if not fresh.quiet:
                     await self._publisher.publish(NOTICES, held_notice(started, fresh.reasons, now(), None))
             await self._transact(holds.hold_after_pause, held, fresh)

@@ -17,9 +17,10 @@ from services.faust_worker import Delivery
 from services.guard import holds
 from services.guard.assembly import Assemblies, Assembly, decode_chunk
 from services.guard.boundaries import Boundaries, Extent
+from services.guard.decisions import awaited_pause
 from services.guard.judging import Judged, judge_once
-from services.guard.outgoing import approved_header, held_header, held_notice, superseded
-from services.guard.verdict import Verdict, approvals_needed
+from services.guard.outgoing import approved_header, awaits, held_header, held_notice, superseded
+from services.guard.verdict import approvals_needed
 from services.messages import Message
 
 log = structlog.get_logger()
@@ -128,7 +129,7 @@ class Routing:
             for change_set in judged.superseded:
                 cause = header(delivery.message.headers, "ce_id")
                 await self._publisher.publish(HELD, superseded(started, change_set, now(), cause))
-            target = HELD if judged.reasons else APPROVED
+            target = HELD if judged.verdict.reasons else APPROVED
             written = await self._publisher.publish(target, _header(target, started, judged, delivery.message))
         if opened is not None:
             line.settle(line.routes.pop(opened).extent)
@@ -142,7 +143,7 @@ class Routing:
             sync_id=started.sync_id,
             change_set=started.change_set,
             changes=started.changes,
-            reasons=[f"{reason.code}:{reason.kind}" for reason in judged.reasons],
+            reasons=[f"{reason.code}:{reason.kind}" for reason in judged.verdict.reasons],
         )
 
     async def _chunk(self, line: Line, delivery: Delivery) -> None:
@@ -170,7 +171,7 @@ class Routing:
             raise UnreadableMessageError(text)
         route = line.routes[assembly]
         written = await self._forward(route.target, assembly, delivery.message)
-        if route.judged.reasons:
+        if route.judged.verdict.reasons:
             await self._hold(assembly.header, route, written.offset, delivery.message)
         line.assemblies.close(assembly)
         del line.routes[assembly]
@@ -186,20 +187,23 @@ class Routing:
         """Write down that the set is held, and tell that somebody must review it where that is news.
 
         Nothing is said of what a pause alone holds: it goes on by itself, and of the pause everybody has been told.
+        Where an approval from a night before goes on waiting with the set, `roster.held` says so anew.
         """
-        judged = route.judged
+        verdict = route.judged.verdict
         place = holds.Place(route.header.partition, route.header.offset, last_offset)
-        held = Verdict(judged.reasons, judged.held_by, judged.quiet, judged.paused_until)
         needed = approvals_needed(started.changes, self._rules.two_reviewers_above)
-        await self._transact(holds.hold, started, held, place, needed)
-        if judged.held_by != "pause" and not judged.quiet:
-            notice = held_notice(started, judged.reasons, now(), header(cause.headers, "ce_id"))
+        held = await self._transact(holds.hold, started, verdict, place, needed)
+        if verdict.held_by != "pause" and not verdict.quiet:
+            notice = held_notice(started, verdict.reasons, now(), header(cause.headers, "ce_id"))
             await self._publisher.publish(NOTICES, notice)
+        awaited = awaited_pause(held) if held is not None else None
+        if held is not None and awaited is not None:
+            await self._publisher.publish(HELD, awaits(held, awaited, held.decision_id))
 
 
 def _header(target: Topic, started: ChangeSetStarted, judged: Judged, message: Message) -> CloudEvent:
     """Give the header as it goes on: to `roster.held` with the reasons, to `roster.approved` with the approval."""
     cause = header(message.headers, "ce_id")
     if target is HELD:
-        return held_header(started, judged.reasons, judged.held_by, cause)
+        return held_header(started, judged.verdict, cause)
     return approved_header(started, Approval(by="policy", approved_at=judged.judged_at), cause)

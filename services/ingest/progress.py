@@ -10,6 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from schemas.events import SyncRequested
 from schemas.records import RecordKind
+from services import clock
 from services.nights import QUERIES
 
 _SECONDS_BETWEEN = 0.5
@@ -27,7 +28,11 @@ class NightProgress:
 
     async def begin(self, snapshot_id: str) -> bool:
         """Say that a pull begins. Gives False where this sync is past its pull already: it was delivered again."""
-        row = {**self._request.model_dump(exclude={"district", "sync_id"}), "snapshot_id": snapshot_id}
+        row = {
+            **self._request.model_dump(exclude={"district", "sync_id"}),
+            "snapshot_id": snapshot_id,
+            "at": clock.now(),
+        }
         return await self._execute("pulling", district=self._request.district, **row) == 1
 
     async def pulled(self, records: Mapping[RecordKind, int], *, last: bool = False) -> None:
@@ -39,7 +44,7 @@ class NightProgress:
 
     async def failed(self, code: str, text: str) -> None:
         """Say that the sync has ended without an effect."""
-        await self._execute("failed", code=code, text=text)
+        await self._execute("failed", code=code, text=text, at=clock.now())
 
     async def _execute(self, query: str, **parameters: object) -> int:
         async with self._pool.connection() as connection:

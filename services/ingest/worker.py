@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections import defaultdict
 from contextlib import aclosing
-from datetime import datetime
 from functools import partial
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 from schemas.cloudevents import header
 from schemas.events import SyncRequested
 from schemas.topics import SYNC_REQUESTS
+from services import clock
 from services.async_publisher import AsyncPublisher
 from services.database.connect import with_role
 from services.district_rows import find_district
@@ -128,7 +128,7 @@ class Pulls:
                 return
             _refuse_other_plans(district)
             source = partial(open_source, district, self._limits, self._settings)
-            today = datetime.now(ZoneInfo(district.timezone)).date()
+            today = clock.now().astimezone(ZoneInfo(district.timezone)).date()
             async with aclosing(pull_roster(source, today)) as steps:
                 async for step in steps:
                     if not isinstance(step, PullReport):

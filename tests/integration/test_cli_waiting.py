@@ -11,6 +11,7 @@ from rich.console import Console
 from schemas.events import DecisionRefused, ReviewDecision
 from schemas.topics import DECISIONS, HELD
 from services.cli.night_watch import NightProgress, NightWatch
+from services.clock import now
 from services.database.connect import connect
 from services.nights import QUERIES
 from tests.cli import Cli
@@ -28,8 +29,8 @@ def test_a_stale_night_ends_with_the_one_that_follows_it(kafka: str, database: s
         watch, shown = NightWatch(connection), Console(file=StringIO())
         first, second = running.request("springfield"), running.request("springfield")
         waiting = pool.submit(watch.until_ended, [first], NightProgress(shown))
-        apply.execute(QUERIES["follow"], {"sync_id": first, "text": "stale", "followed_by": second})
-        ended = {"sync_id": second, "state": "applied", "change_set": "a" * 32, "roster_version": 2}
+        apply.execute(QUERIES["follow"], {"sync_id": first, "text": "stale", "followed_by": second, "at": now()})
+        ended = {"sync_id": second, "state": "applied", "change_set": "a" * 32, "roster_version": 2, "at": now()}
         apply.execute(QUERIES["applied"], {**ended, "counts": Jsonb({}), "defects": Jsonb({})})
         [night] = waiting.result(timeout=30)
         assert (night.sync_id, night.state, night.roster_version) == (second, "applied", 2)
