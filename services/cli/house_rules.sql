@@ -19,14 +19,17 @@ SELECT observed FROM office_calendar;
 UPDATE office_calendar SET observed = %(observed)s RETURNING observed;
 
 -- name: summers
-SELECT district, first_day, last_day FROM summer_pauses
+SELECT district, first_day, last_day, added_by, added_at FROM summer_pauses
 WHERE %(district)s::text IS NULL OR district = %(district)s
 ORDER BY district;
 
 -- name: put_summer
-INSERT INTO summer_pauses (district, first_day, last_day) VALUES (%(district)s, %(first_day)s, %(last_day)s)
-ON CONFLICT (district) DO UPDATE SET first_day = excluded.first_day, last_day = excluded.last_day
-RETURNING district, first_day, last_day;
+INSERT INTO summer_pauses (district, first_day, last_day, added_by, added_at)
+VALUES (%(district)s, %(first_day)s, %(last_day)s, %(by)s, %(at)s)
+ON CONFLICT (district) DO UPDATE
+SET first_day = excluded.first_day, last_day = excluded.last_day, added_by = excluded.added_by,
+    added_at = excluded.added_at
+RETURNING district, first_day, last_day, added_by, added_at;
 
 -- name: remove_summer
 DELETE FROM summer_pauses WHERE district = %(district)s;

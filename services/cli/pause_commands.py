@@ -59,7 +59,7 @@ def add(  # noqa: PLR0917 - each is an option of its own
 ) -> None:
     """Pause one district, or the whole organisation where none is named; first and last day are included."""
     if summer is not None:
-        _add_summer(district, summer, typed=(name, first_day, last_day), as_json=as_json)
+        _add_summer(district, summer, by, typed=(name, first_day, last_day), as_json=as_json)
         return
     if name is None or first_day is None:
         raise WrongUsageError("bad-pause", "a pause needs --name and --from, or --district and --summer")
@@ -158,11 +158,13 @@ def holidays(
         output.print(f"Thanksgiving and the winter break {does}.")
 
 
-def _add_summer(district: str | None, summer: str, *, typed: tuple[object, ...], as_json: bool) -> None:
+def _add_summer(district: str | None, summer: str, by: str | None, *, typed: tuple[object, ...], as_json: bool) -> None:
     if district is None or any(value is not None for value in typed):
-        raise WrongUsageError("bad-pause", "a summer takes --district and nothing else; every district has its own")
+        raise WrongUsageError(
+            "bad-pause", "a summer takes --district, --by and nothing else; every district has its own"
+        )
     first_day, last_day = parse_summer(summer)
-    about = {"district": district, "first_day": first_day, "last_day": last_day}
+    about = {"district": district, "first_day": first_day, "last_day": last_day, "by": who(by), "at": now()}
     with operator_session() as session:
         session.district(district)
         [added] = rows(session, "put_summer", about)
@@ -221,7 +223,9 @@ def _print(listed: dict[str, Any]) -> None:
         whose, by = closure["district"] or "every district", closure["added_by"] or ""
         table.add_row(number, whose, closure["name"], closure["first_day"], closure["last_day"], by)
     for summer in listed["summers"]:
-        table.add_row("summer", summer["district"], "Summer", summer["first_day"], summer["last_day"], "")
+        table.add_row(
+            "summer", summer["district"], "Summer", summer["first_day"], summer["last_day"], summer["added_by"] or ""
+        )
     output.print(table)
     for pause in listed["pauses"] or []:
         output.print(f"{listed['district']} pauses from {pause['first_day']} to {pause['last_day']}: {pause['name']}")

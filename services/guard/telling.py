@@ -1,7 +1,7 @@
 """Writes the notices that nobody's work brings about: pauses, lost connections, conflicts. The scheduler calls it."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -23,20 +23,31 @@ from services.outbox import outbox_row
 QUERIES = Queries("services.guard", "telling.sql")
 _TYPE = "dev.rollcall.notice.v1"
 
+KEPT = timedelta(days=400)
+"""How long what was told stays on record: a school year, and the same days of the next."""
+
 
 def tell_due(dsn: str, now: datetime) -> list[str]:
     """Write every notice that there is reason for by `now` and that was not written yet; give their ids.
 
-    Raises psycopg.Error where the database does not answer; what was written by then stays so.
+    Forgets what was told long ago. Raises psycopg.Error where the database does not answer; what was written by then
+    stays so.
     """
     with connect(dsn, "rollcall_scheduler") as connection:
         found = [*_pauses(connection, now), *_disconnected(connection, now), *_conflicts(connection, now)]
-        return [notice_id for notice in found if (notice_id := _tell_once(connection, notice)) is not None]
+        told = [notice_id for notice in found if (notice_id := _tell_once(connection, notice)) is not None]
+        about = {"before": now - KEPT, "still_so": [event_id(_TYPE, *_identity(notice)) for notice in found]}
+        connection.execute(QUERIES["forget"], about)
+        return told
+
+
+def _identity(notice: Notice) -> tuple[str, ...]:
+    return (notice.code, notice.district, notice.subject_id)
 
 
 def _tell_once(connection: psycopg.Connection[Any], notice: Notice) -> str | None:
     """Write a notice with its event in one transaction; give its id, or None where it was written before."""
-    identity = (notice.code, notice.district, notice.subject_id)
+    identity = _identity(notice)
     about = {"notice_id": event_id(_TYPE, *identity), **notice.model_dump()}
     with connection.transaction():
         if connection.execute(QUERIES["tell"], about).fetchone() is None:

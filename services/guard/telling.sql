@@ -5,6 +5,10 @@ VALUES (%(notice_id)s, %(district)s, %(code)s, %(subject_id)s, %(text)s, %(notic
 ON CONFLICT (notice_id) DO NOTHING
 RETURNING notice_id;
 
+-- name: forget
+-- What was told long ago, and is not so any more: what is still so would be told again.
+DELETE FROM notices_told WHERE noticed_at < %(before)s AND notice_id <> ALL(%(still_so)s);
+
 -- name: disconnected
 -- Districts that their provider has refused since it last let us read them, with the first night on which it did.
 SELECT d.district, d.provider, first.sync_id, first.failure_code, first.requested_at, d.timezone

@@ -178,7 +178,7 @@ def test_an_organisation_may_keep_another_calendar_than_the_holidays(
 def test_the_list_of_a_year_shows_built_in_closures_and_for_a_district_the_pauses_they_make(rollcall: Typed) -> None:
     rollcall("pause", "holidays", "on")
     rollcall("pause", "add", "--name", "Inventory", "--from", "2026-12-14", "--to", "2026-12-17", *BY)
-    rollcall("pause", "add", "--district", "ogdenville", "--summer", "06-15..08-10")
+    rollcall("pause", "add", "--district", "ogdenville", "--summer", "06-15..08-10", *BY)
     listed = rollcall("pause", "list", "--year", "2026", "--json").object
     assert [(one["name"], one["first_day"]) for one in listed["closures"]] == [
         ("Winter break", "2025-12-18"),
@@ -186,7 +186,9 @@ def test_the_list_of_a_year_shows_built_in_closures_and_for_a_district_the_pause
         ("Inventory", "2026-12-14"),
         ("Winter break", "2026-12-18"),
     ]
-    assert listed["summers"] == [{"district": "ogdenville", "first_day": "06-15", "last_day": "08-10"}]
+    [summer] = listed["summers"]
+    assert (summer["district"], summer["first_day"], summer["last_day"]) == ("ogdenville", "06-15", "08-10")
+    assert (summer["added_by"], datetime.fromisoformat(summer["added_at"]) <= datetime.now(UTC)) == ("ana", True)
     assert listed["pauses"] is None
     of_one = rollcall("pause", "list", "--year", "2026", "--district", "ogdenville", "--json").object
     assert [(pause["name"], pause["ends_at"]) for pause in of_one["pauses"]] == [

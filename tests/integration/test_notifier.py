@@ -16,6 +16,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 
 from deploy.local import ports
+from schemas.cloudevents import header
 from schemas.events import Notice
 from schemas.topics import DEAD_LETTERS, NOTICES
 from services import clock
@@ -107,7 +108,9 @@ def test_contact_and_operators_are_told_once_each_however_often_a_notice_is_deli
             assert html is not None
             assert "2,310 of 3,667" in text.get_content()
             assert "2,310 of 3,667" in html.get_content()
-        assert len(running.messages(DEAD_LETTERS)) == 1
+        # The kill and the second notifier may bring it again; it is one letter, of one place on the topic.
+        places = {header(letter.headers, "rollcall_original_offset") for letter in running.messages(DEAD_LETTERS)}
+        assert len(places) == 1
 
 
 def test_a_notifier_killed_between_the_servers_answer_and_its_commit_sends_that_mail_again_under_the_same_id(

@@ -6,8 +6,9 @@ SELECT FROM notices_sent WHERE notice_id = %(notice_id)s LIMIT 1;
 
 -- name: receive
 -- However often a notice is delivered, each recipient is told once.
-INSERT INTO notices_sent (notice_id, recipient, district, code, subject_id, text, noticed_at)
-VALUES (%(notice_id)s, %(recipient)s, %(district)s, %(code)s, %(subject_id)s, %(text)s, %(noticed_at)s)
+INSERT INTO notices_sent (notice_id, recipient, district, code, subject_id, text, noticed_at, received_at, next_attempt_at)
+VALUES (%(notice_id)s, %(recipient)s, %(district)s, %(code)s, %(subject_id)s, %(text)s, %(noticed_at)s, %(received_at)s,
+        %(received_at)s)
 ON CONFLICT (notice_id, recipient) DO NOTHING;
 
 -- name: due
@@ -31,10 +32,14 @@ WHERE n.state = 'sending' AND (n.recipient = %(webhook)s) = %(by_webhook)s AND n
 ORDER BY n.parcel, n.noticed_at, n.notice_id;
 
 -- name: sent
-UPDATE notices_sent SET state = 'sent', sent_at = now(), attempts = attempts + 1 WHERE parcel = %(parcel)s;
+UPDATE notices_sent SET state = 'sent', sent_at = %(sent_at)s, attempts = attempts + 1 WHERE parcel = %(parcel)s;
 
 -- name: put_off
 UPDATE notices_sent SET attempts = attempts + 1, next_attempt_at = %(next_attempt_at)s WHERE parcel = %(parcel)s;
 
 -- name: give_up
 UPDATE notices_sent SET state = 'given up', attempts = attempts + 1 WHERE parcel = %(parcel)s;
+
+-- name: forget
+-- What is settled and was received long ago.
+DELETE FROM notices_sent WHERE received_at < %(before)s AND state IN ('sent', 'given up');

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from schemas.events import Notice
+from services.clock import now
 from services.database.queries import Queries
 from services.guard.notices.parcels import WEBHOOK, Due, Parcel, parcels
 
@@ -25,9 +26,8 @@ def receive(connection: psycopg.Connection[Any], notice_id: str, notice: Notice,
         if connection.execute(QUERIES["on_record"], {"notice_id": notice_id}).fetchone() is not None:
             return
         for recipient in recipients:
-            connection.execute(
-                QUERIES["receive"], {"notice_id": notice_id, "recipient": recipient, **notice.model_dump()}
-            )
+            about = {"notice_id": notice_id, "recipient": recipient, "received_at": now(), **notice.model_dump()}
+            connection.execute(QUERIES["receive"], about)
 
 
 async def next_parcels(
@@ -48,7 +48,7 @@ async def next_parcels(
 
 async def sent(connection: Connection, parcel: Parcel) -> None:
     """Write that the parcel has gone out."""
-    await connection.execute(QUERIES["sent"], {"parcel": parcel.name})
+    await connection.execute(QUERIES["sent"], {"parcel": parcel.name, "sent_at": now()})
 
 
 async def put_off(connection: Connection, parcel: Parcel, until: datetime) -> None:
@@ -59,6 +59,11 @@ async def put_off(connection: Connection, parcel: Parcel, until: datetime) -> No
 async def give_up(connection: Connection, parcel: Parcel) -> None:
     """Write that the parcel will not be tried again."""
     await connection.execute(QUERIES["give_up"], {"parcel": parcel.name})
+
+
+async def forget(connection: Connection, before: datetime) -> None:
+    """Forget who was told what before an instant; what has not gone out yet stays."""
+    await connection.execute(QUERIES["forget"], {"before": before})
 
 
 def _due(row: tuple[Any, ...]) -> Due:
