@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,8 +19,7 @@ from services.diff.applied import AppliedRoster
 from services.diff.change_set import ChangeSet, work_out
 from services.diff.spool import Spool
 from services.districts import District
-from services.guard.policy import Hold, judge
-from services.guard.rules_rows import circumstances
+from services.guard.judging import judge_now
 from services.ingest.defects import DefectCode
 from services.ingest.providers.hosts import HostLimits
 from services.ingest.providers.open import open_source
@@ -87,13 +85,14 @@ def dry_run(connection: psycopg.Connection[Any], district: District, settings: S
         change_set = work_out(district.district, applied, snapshot.pages, chunk_records=settings.page_records)
         stack.callback(change_set.chunks.close)
         header = _header(district, change_set, report)
-        judgement = judge(header, circumstances(connection, district, now(), header, settings.limit_percent))
+        verdict = judge_now(connection, header, settings.limit_percent)
+        assert verdict is not None, "its roster was read in this transaction"
         return DryRun(
             base_version=change_set.base_version,
             change_set=change_set.id,
             changes=change_set.changes,
             counts=change_set.counts,
-            reasons=judgement.reasons if isinstance(judgement, Hold) else (),
+            reasons=verdict.reasons,
             defects={str(code): count for code, count in sorted((report.defects + snapshot.repaired).items())},
             first_changes=_first_changes(change_set.chunks),
         )
@@ -109,7 +108,7 @@ async def _pull(
     district: District, settings: Settings, pulled: Pulled, stack: ExitStack
 ) -> tuple[_Snapshot, PullReport]:
     source = partial(open_source, district, HostLimits(settings.requests_at_once), settings)
-    today = datetime.now(ZoneInfo(district.timezone)).date()
+    today = now().astimezone(ZoneInfo(district.timezone)).date()
     report, snapshot = PullReport(), _Snapshot()
     async with aclosing(pull_roster(source, today)) as steps:
         async for step in steps:
