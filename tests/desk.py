@@ -1,6 +1,9 @@
-"""A held set in the desk's tables, put there by its feed's own way: through the topics and real workers."""
+"""A held set in the desk's tables, put there by its feed's own way (topics, real workers), and who visits the desk."""
 
+import re
 from collections.abc import Sequence
+
+import httpx
 
 from schemas.records import Class, Record, RecordKind, School, Student, Teacher
 from services.guard.desk.web.reviewers import Role, put_reviewer
@@ -9,6 +12,24 @@ from tests.pipeline import Pipeline, until
 PASSWORD = "correct horse battery staple"
 DISTRICT = "springfield"
 NAME = "Springfield Unified"
+
+
+class Browser:
+    """A browser without scripts: it keeps cookies and sends back the forms it was shown."""
+
+    def __init__(self, desk: str) -> None:
+        self.http = httpx.Client(base_url=desk, follow_redirects=True)
+
+    def get(self, path: str) -> httpx.Response:
+        return self.http.get(path)
+
+    def post(self, page: str, path: str, **fields: str | list[str]) -> httpx.Response:
+        """Open a page and send its form, filled in."""
+        token = re.search(r'name="csrf" value="([^"]+)"', self.get(page).text)
+        return self.http.post(path, data={"csrf": token[1] if token else "", **fields})
+
+    def sign_in(self, who: str, password: str = PASSWORD) -> httpx.Response:
+        return self.post("/sign-in", "/sign-in", email=f"{who}@example.org", password=password)
 
 
 def roster(students: int, *, grade: str = "5") -> dict[RecordKind, Sequence[Record]]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import psycopg
 import pytest
 from pydantic import SecretStr
@@ -16,16 +15,16 @@ from schemas.events import ReviewDecision
 from schemas.topics import DECISIONS, Worker
 from services.database.connect import connect
 from services.guard.desk.web.reviewers import (
-    MOST_TRIES_OF_ONE,
     SHORTEST_PASSWORD,
     put_reviewer,
     remove_reviewer,
 )
 from services.guard.desk.web.worker import run
 from services.pages.serving import AddressError
+from services.passwords import MOST_TRIES_OF_ONE
 from services.settings import Settings
 from tests.cli import Cli
-from tests.desk import DISTRICT, NAME, PASSWORD, add_reviewers, hold_a_set
+from tests.desk import DISTRICT, NAME, PASSWORD, Browser, add_reviewers, hold_a_set
 from tests.pipeline import Pipeline, pipeline, until
 from tests.stack import delete_topics, new_database
 
@@ -46,24 +45,6 @@ def running(kafka: str, postgres: str, migrated_template: str) -> Iterator[Pipel
 @pytest.fixture(scope="module")
 def change_set(running: Pipeline) -> str:
     return hold_a_set(running)
-
-
-class Browser:
-    """A browser without scripts: it keeps cookies and sends back the forms it was shown."""
-
-    def __init__(self, desk: str) -> None:
-        self.http = httpx.Client(base_url=desk, follow_redirects=True)
-
-    def get(self, path: str) -> httpx.Response:
-        return self.http.get(path)
-
-    def post(self, page: str, path: str, **fields: str) -> httpx.Response:
-        """Open a page and send its form, filled in."""
-        token = re.search(r'name="csrf" value="([^"]+)"', self.get(page).text)
-        return self.http.post(path, data={"csrf": token[1] if token else "", **fields})
-
-    def sign_in(self, who: str, password: str = PASSWORD) -> httpx.Response:
-        return self.post("/sign-in", "/sign-in", email=f"{who}@example.org", password=password)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from schemas.records import KINDS, RECORD_KINDS
 from services.clock import now
 from services.guard.desk.web import (
     board_pages,
+    calendar_entry_pages,
     calendar_pages,
     change_pages,
     charts,
@@ -25,6 +26,16 @@ from services.guard.desk.web.visit import Desk
 from services.pages.skeleton import dress, environment
 
 HERE = Path(__file__).parent
+PAGES = (
+    sign_in_pages,
+    board_pages,
+    set_pages,
+    change_pages,
+    decision_pages,
+    calendar_entry_pages,
+    calendar_pages,
+    looks_pages,
+)
 GUARD_ANSWERS_WITHIN = timedelta(seconds=15)
 """An approval that is silent for longer waits for a second reviewer, or for a pause to end: no topic tells of that."""
 
@@ -36,8 +47,7 @@ def desk_app(desk: Desk) -> FastAPI:
     dress(app, HERE)
     add_error_pages(app)
     app.add_api_route("/healthz", _health, include_in_schema=False)
-    pages = (sign_in_pages, board_pages, set_pages, change_pages, decision_pages, calendar_pages, looks_pages)
-    for module in pages:
+    for module in PAGES:
         app.include_router(module.router)
     return app
 
@@ -67,6 +77,7 @@ def page_templates() -> Jinja2Templates:
         what_differs=plain_words.what_differs,
         share_bar=charts.share_bar,
         date_of=_date_of,
+        day_in_words=plain_words.day_in_words,
         is_late=lambda decided_at: now() - decided_at > GUARD_ANSWERS_WITHIN,
     )
     return Jinja2Templates(env=templates)

@@ -9,7 +9,15 @@ from fastapi import APIRouter, Path, Response
 
 from services.clock import now
 from services.guard.calendar import Pause
-from services.guard.desk.web.labels import ExpectedChange, calendars, district_labels, expected_changes
+from services.guard.desk.web.labels import (
+    ExpectedChange,
+    calendars,
+    closures,
+    district_labels,
+    expected_changes,
+    summers,
+)
+from services.guard.desk.web.plain_words import zoned
 from services.guard.desk.web.visit import SignedIn
 
 router = APIRouter()
@@ -54,21 +62,29 @@ class Month:
 
 
 EVERY_DISTRICT = "Every district"
+_SAID = {
+    "pause": "The pause is added.",
+    "expected": "The expected change is added.",
+    "summer": "The summer is set.",
+    "removed": "It is removed.",
+}
 
 
 @router.get("/calendar")
-def this_year(visit: SignedIn) -> Response:
+def this_year(visit: SignedIn, saved: str = "") -> Response:
     """Go to this year's calendar."""
-    return visit.go_to(f"/calendar/{now().year}")
+    return visit.go_to(f"/calendar/{now().year}" + (f"?saved={saved}" if saved in _SAID else ""))
 
 
 @router.get("/calendar/{year}")
-def calendar_of(visit: SignedIn, year: Annotated[int, Path(ge=2000, le=2100)]) -> Response:
+def calendar_of(visit: SignedIn, year: Annotated[int, Path(ge=2000, le=2100)], saved: str = "") -> Response:
     """Show a year."""
     with visit.desk.snapshot() as connection:
         labels = district_labels(connection)
         all_calendars = calendars(connection, labels)
         expected = expected_changes(connection, year)
+        added = [one for one in closures(connection) if one.first_day.year <= year <= one.last_day.year]
+        asked_for = summers(connection)
     house = all_calendars.pop(None).pauses_of_year(year)
     days_of_all = {(pause.first_day, pause.last_day, pause.names) for pause in house}
     pauses = [PauseShown(EVERY_DISTRICT, pause) for pause in house]
@@ -81,7 +97,11 @@ def calendar_of(visit: SignedIn, year: Annotated[int, Path(ge=2000, le=2100)]) -
     return visit.page(
         "calendar.html",
         year=year,
-        today=now().date(),
+        today=zoned(now(), labels.usual_zone).date(),
+        said=_SAID.get(saved),
+        may_change=visit.reviewer.role == "operator",
+        added=added,
+        summers=asked_for,
         months=[_month(year, number, pauses, expected) for number in range(1, 13)],
         pauses=pauses,
         expected=expected,

@@ -5,5 +5,8 @@ FROM desk.looks
 UNION ALL
 SELECT decided_at, reviewer, CASE decision WHEN 'approve' THEN 'approved' ELSE 'rejected' END, change_set, district, reason
 FROM desk.decisions
+UNION ALL
+SELECT acted_at, operator, did, NULL, district, what
+FROM desk.calendar_acts
 ORDER BY at DESC
 LIMIT %(most)s OFFSET %(skip)s;

@@ -1,4 +1,4 @@
-"""Who looked at names, and who decided what: the desk's own record."""
+"""Who looked at names, who decided what, and who changed the calendar: the desk's own record."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,19 +19,22 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A look or a decision; `what` says which names, or the reason."""
+    """A look, a decision, or a change of the calendar; `what` says which names, the reason, or which entry.
+
+    Without a district it is of every district.
+    """
 
     at: datetime
     reviewer: str
     did: str
-    change_set: str
+    change_set: str | None
     district: str | None
     what: str
 
 
 @router.get("/record")
 def record(visit: SignedIn, page: Annotated[int, Query(ge=1, le=100_000)] = 1) -> Response:
-    """Show looks and decisions, the newest first."""
+    """Show looks, decisions and changes of the calendar, the newest first."""
     with visit.desk.snapshot() as connection:
         entries = _entries(connection, page)
         labels = district_labels(connection)

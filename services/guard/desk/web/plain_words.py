@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from schemas.events import Operation
 from schemas.records import KINDS, Kind, RecordKind
 from services.guard.desk.answers import BoardRow, ChangeShown, Counts, Difference, NightShown
+from services.guard.desk.foresight import WouldHold
+from services.ingest.schedule import ScheduledDistrict
 
 SIGNS: dict[Operation, str] = {"created": "+", "updated": "~", "removed": "−"}
 OP_WORDS: dict[Operation, str] = {"created": "new", "updated": "changed", "removed": "leaves"}
@@ -29,11 +31,18 @@ FIELD_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class DistrictLabel:
-    """What a district is called, and its time zone."""
+    """What a district is called, its time zone, and whether it has nights: those on the districts plan do."""
 
     district: str
     name: str
     timezone: str
+    has_nights: bool = False
+    registered_at: datetime = datetime.min
+
+    @property
+    def scheduled(self) -> ScheduledDistrict:
+        """The district as the schedule knows it."""
+        return ScheduledDistrict(self.district, self.timezone, self.registered_at)
 
 
 def number(value: int) -> str:
@@ -113,6 +122,39 @@ def duration(took: timedelta) -> str:
         return f"{seconds} s"
     minutes = seconds // 60
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def day_in_words(day: date) -> str:
+    """Give 'Mon 14 Dec 2026'."""
+    return f"{day:%a} {day.day} {day:%b %Y}"
+
+
+def days_in_words(first_day: date, last_day: date) -> str:
+    """Give 'Mon 14 Dec 2026', or 'Mon 14 Dec 2026 to Thu 17 Dec 2026'."""
+    first = day_in_words(first_day)
+    return first if first_day == last_day else f"{first} to {day_in_words(last_day)}"
+
+
+def would_hold_in_words(held: WouldHold, whose: str | None, year: int | None) -> str:
+    """Say what a pause would hold; `whose` is a district's name where it is one district's, `year` a summer's next."""
+    already = f" {held.already:,} night{'s' if held.already != 1 else ''} in it other pauses hold already."
+    said = already if held.already else ""
+    if not held.districts:
+        return f"It would hold no night that is still to come.{said}"
+    each = f"{held.fewest:,}" if held.fewest == held.most else f"{held.fewest:,} to {held.most:,}"
+    nights = f"{each} night{'s' if held.most != 1 else ''}"
+    districts = whose or f"{held.districts:,} district{'s' if held.districts != 1 else ''}"
+    when = f" in {year}" if year is not None else ""
+    return f"It would hold {nights} of {districts}{when}.{said}"
+
+
+def expected_in_words(kinds: Iterable[Kind], percent: int, nights: int, whose: str) -> str:
+    """Say what an expected change would let through."""
+    many = f"{nights:,} night{'s' if nights != 1 else ''}"
+    return (
+        f"In {many} of {whose} up to {percent}% of {listed(MANY[kind] for kind in kinds)} would pass. "
+        "It raises a limit and never lowers one."
+    )
 
 
 def done_summary(night: NightShown) -> str:

@@ -6,8 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from services.guard.desk.web.reviewers import TRY_MINUTES, TooManyTriesError, sign_in
+from services.guard.desk.web.reviewers import sign_in
 from services.guard.desk.web.visit import Desk, SentForm, csrf_fits, desk_of, page, write_session
+from services.passwords import TRY_MINUTES, TooManyTriesError
 
 router = APIRouter()
 _OWN_ADDRESS = re.compile(r"/(?![/\\])[\x21-\x7e]*")

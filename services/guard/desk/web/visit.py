@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool
 
 from services.guard.desk.web.reviewers import Reviewer, reviewer
 from services.guard.desk.web.session_cookie import Session, SessionCookies
+from services.ingest.schedule import Window
 from services.messages import Publisher
 
 POOL_SECONDS = 5
@@ -35,6 +36,7 @@ class Desk:
     cookies: SessionCookies
     templates: Jinja2Templates
     limit_percent: int
+    window: Window
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection[Any]]:
@@ -134,7 +136,21 @@ def sent_decision(visit: Annotated[Visit, Depends(sent_form)]) -> Visit:
     return deciding(visit)
 
 
+def operating(visit: Annotated[Visit, Depends(signed_in)]) -> Visit:
+    """Let in operators. Raises HTTPException 403."""
+    if visit.reviewer.role != "operator":
+        raise HTTPException(403, "You may look at the calendar; adding to it and removing from it is for operators.")
+    return visit
+
+
+def sent_entry(visit: Annotated[Visit, Depends(sent_form)]) -> Visit:
+    """Let in a form of the desk's own from an operator. Raises HTTPException 403."""
+    return operating(visit)
+
+
 SignedIn = Annotated[Visit, Depends(signed_in)]
 SentForm = Annotated[Visit, Depends(sent_form)]
 Deciding = Annotated[Visit, Depends(deciding)]
 SentDecision = Annotated[Visit, Depends(sent_decision)]
+Operating = Annotated[Visit, Depends(operating)]
+SentEntry = Annotated[Visit, Depends(sent_entry)]

@@ -9,6 +9,7 @@ from services.database.connect import with_role
 from services.guard.desk.web.app import desk_app, page_templates
 from services.guard.desk.web.session_cookie import SessionCookies, session_secret
 from services.guard.desk.web.visit import Desk
+from services.ingest.schedule import Window
 from services.installation import find_installation
 from services.messages import Publisher
 from services.pages.serving import listener, serve
@@ -24,7 +25,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
         with_role(installation.database, "rollcall_desk"), kwargs={"autocommit": True}, min_size=1, max_size=10
     )
     publisher = Publisher(installation.kafka, settings.topic_prefix, "rollcall-desk")
-    desk = Desk(pool, publisher, SessionCookies(session_secret(settings)), page_templates(), settings.limit_percent)
+    cookies = SessionCookies(session_secret(settings))
+    window = Window(settings.night_starts, settings.night_hours)
+    desk = Desk(pool, publisher, cookies, page_templates(), settings.limit_percent, window)
     try:
         serve(desk_app(desk), listener("the desk", "DESK", settings.desk_host, settings.desk_port or USUAL_PORT), stop)
     finally:
