@@ -99,3 +99,8 @@ class Settings(BaseSettings):
         description="where people reach these pages (https://…), as Clever and ClassLink know it; without it the "
         "address that they listen on",
     )
+    sign_in_file: Path | None = Field(
+        default=None,
+        description="a JSON file with the sign-in servers: Clever, ClassLink, identity providers (docs/sign-in.md); "
+        "without it nobody can sign in",
+    )
