@@ -47,8 +47,9 @@ class Lane(Protocol):
 class _Line:
     """A lane with what waits for it."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, batch_messages: int) -> None:
         self.lane = lane
+        self.batch_messages = batch_messages
         self.waiting: deque[Message] = deque()
         self.waiting_bytes = 0
         self.running: Future[int | None] | None = None
@@ -59,7 +60,7 @@ class _Line:
 
     def batch(self) -> list[Message]:
         """Give the first of what waits, which then waits no more."""
-        batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), BATCH_MESSAGES))]
+        batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), self.batch_messages))]
         self.waiting_bytes -= sum(map(_size, batch))
         return batch
 
@@ -96,6 +97,8 @@ class Worker:
         further_topics: Sequence[Topic] = (),
         instance: str | None = None,
         lanes_at_once: int = 4,
+        batch_messages: int = BATCH_MESSAGES,
+        backlog_bytes: int = BACKLOG_BYTES,
     ) -> None:
         self.name = name
         self._topics = {prefix + each.name: each for each in (topic, *further_topics)}
@@ -105,6 +108,8 @@ class Worker:
         self._lane_of = lane_of
         self._instance = instance
         self._lanes_at_once = lanes_at_once
+        self._batch_messages = batch_messages
+        self._backlog_bytes = backlog_bytes
         self.stop = stop
 
     def run(self) -> None:
@@ -208,7 +213,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
                 name = self._worker._lane_of(message)
                 line = self._lines.get((tp, name))
                 if line is None:
-                    line = self._lines[tp, name] = _Line(self._worker._open_lane(name))
+                    line = self._lines[tp, name] = _Line(self._worker._open_lane(name), self._worker._batch_messages)
                 line.receive(message)
                 offsets.received(name, record.offset)
 
@@ -246,7 +251,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
             backlog[tp] = backlog.get(tp, 0) + line.waiting_bytes
         paused = self._consumer.paused()
         for tp in self._consumer.assignment():
-            full = backlog.get(tp, 0) > BACKLOG_BYTES
+            full = backlog.get(tp, 0) > self._worker._backlog_bytes
             if full and tp not in paused:
                 self._consumer.pause(tp)
             elif not full and tp in paused:

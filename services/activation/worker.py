@@ -1,191 +1,105 @@
-"""The activation worker: reads `roster.updates`, matches rostered people to accounts, tells of every change.
+"""The activation worker: matches people as updates bring them, as accounts change, and as reviewers decide.
 
-A partition is one lane: its updates are taken in batches, each one transaction, and a person's update counts once,
-by its roster version, however often it is delivered.
+A partition of `roster.updates` is one lane: its updates are taken in batches, each one transaction, and a person's
+update counts once, by its roster version, however often it is delivered. So is one of `roster.decisions`.
 """
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import structlog
 
 from schemas.cloudevents import UnreadableMessageError, decode, header
-from schemas.events import ActivationChanged, RosterUpdate
-from schemas.records import Student, Teacher
-from schemas.topics import ACTIVATIONS, UPDATES
-from services.activation.matching import Match, match
+from schemas.events import ConflictResolved
+from schemas.topics import DECISIONS, UPDATES
+from services.activation.account_changes import follow_account_changes
+from services.activation.matching import PersonKey, Rostered, match_roster
+from services.activation.resolving import resolve
+from services.activation.updates import read_person
 from services.database.connect import connect
-from services.database.queries import Queries
 from services.dead_letters import DeadLetters
 from services.installation import find_installation
 from services.messages import Message, Publisher
-from services.outbox import INSERT as OUTBOX_INSERT
-from services.outbox import outbox_row
 from services.settings import Settings
-from services.worker import Worker
+from services.worker import Lane, Worker
 
 log = structlog.get_logger()
 
-QUERIES = Queries("services.activation")
-
-PersonKey = tuple[str, str, str]
-"""District, kind ('teachers' or 'students'), id."""
-
-_PEOPLE = ("dev.rollcall.teacher.", "dev.rollcall.student.")
+BATCH_MESSAGES = 5000
+BACKLOG_BYTES = 4 * BATCH_MESSAGES * 1024
+_REFUSED = (psycopg.DataError, psycopg.IntegrityError)
 
 
-@dataclass(frozen=True, slots=True)
-class Rostered:
-    """What an update says of a person: where, at which version, whether gone, with which email."""
-
-    key: PersonKey
-    roster_version: int
-    removed: bool
-    email_key: str | None
-
-
-def email_key(email: str | None) -> str | None:
-    """Give the form in which emails compare: without case and surrounding space, and nothing cleverer."""
-    return (email or "").strip().lower() or None
-
-
-class ActivationLane:
-    """One partition's line through activation."""
+class UpdatesLane:
+    """One partition's line of updates."""
 
     def __init__(self, dsn: str, dead_letters: DeadLetters) -> None:
         self._connection = connect(dsn, "rollcall_activation")
-        self._connection.execute(QUERIES["stage"])
         self._dead_letters = dead_letters
 
     def take(self, batch: list[Message]) -> int | None:
         """See `services.worker.Lane`."""
         newest: dict[PersonKey, tuple[Message, Rostered]] = {}
         for message in batch:
-            if not (header(message.headers, "ce_type") or "").startswith(_PEOPLE):
-                continue
             try:
-                update = decode(UPDATES, message.headers, message.value)
+                person = read_person(message)
             except UnreadableMessageError as error:
                 self._dead_letters.put(message, str(error))
                 continue
-            if isinstance(update, RosterUpdate):
-                person = _rostered(update)
+            if person is not None:
                 newest[person.key] = (message, person)
         if newest:
-            self._activate(list(newest.values()))
+            self._match(list(newest.values()))
         return batch[-1].offset
 
-    def _activate(self, people: list[tuple[Message, Rostered]]) -> None:
-        """Activate these people; those whom PostgreSQL refuses are found by halves and set aside, each alone."""
+    def _match(self, people: list[tuple[Message, Rostered]]) -> None:
+        """Match these people; those whom PostgreSQL refuses are found by halves and set aside, each alone."""
         try:
-            changed = activate(self._connection, [person for _, person in people])
-        except (psycopg.DataError, psycopg.IntegrityError) as error:  # its text quotes values
+            told = match_roster(self._connection, [person for _, person in people])
+        except _REFUSED as error:  # its text quotes values
             if len(people) == 1:
                 self._dead_letters.put(people[0][0], f"PostgreSQL refuses it: {type(error).__name__}")
                 return
             middle = len(people) // 2
-            self._activate(people[:middle])
-            self._activate(people[middle:])
+            self._match(people[:middle])
+            self._match(people[middle:])
         else:
-            log.debug("activated", people=len(people), changed=changed)
+            log.debug("matched", people=len(people), told=told)
 
     def close(self) -> None:
         """See `services.worker.Lane`."""
         self._connection.close()
 
 
-def _rostered(update: RosterUpdate) -> Rostered:
-    person = update.record
-    email = person.email if isinstance(person, Teacher | Student) else None
-    return Rostered(
-        key=(update.district, update.kind, update.id),
-        roster_version=update.roster_version,
-        removed=update.op == "removed",
-        email_key=email_key(email),
-    )
+class DecisionsLane:
+    """One partition's line of reviewers' decisions."""
 
+    def __init__(self, dsn: str, dead_letters: DeadLetters) -> None:
+        self._connection = connect(dsn, "rollcall_activation")
+        self._dead_letters = dead_letters
 
-def activate(connection: psycopg.Connection[Any], people: Sequence[Rostered]) -> int:
-    """Match these people, write what changed and its events in one transaction; give how many changed.
+    def take(self, batch: list[Message]) -> int | None:
+        """See `services.worker.Lane`."""
+        for message in batch:
+            try:
+                decided = decode(DECISIONS, message.headers, message.value)
+                if isinstance(decided, ConflictResolved):  # the others are about change sets, and guard's
+                    self._resolve(message, decided)
+            except UnreadableMessageError as error:
+                self._dead_letters.put(message, str(error))
+            except _REFUSED as error:  # its text quotes values
+                self._dead_letters.put(message, f"PostgreSQL refuses it: {type(error).__name__}")
+        return batch[-1].offset
 
-    An account is only ever found, never made (promise 8): the role of this connection could not.
-    """
-    with connection.transaction():
-        with connection.cursor() as cursor, cursor.copy(QUERIES["copy_rostered"]) as copy:
-            for person in people:
-                copy.write_row((*person.key, person.roster_version, person.removed, person.email_key))
-        connection.execute(QUERIES["forget_removed_districts"])
-        connection.execute(QUERIES["lock_districts"])
-        connection.execute(QUERIES["forget_seen"])
-        before: dict[PersonKey, tuple[str, str | None]] = {
-            (district, kind, id_): (state, account)
-            for district, kind, id_, state, account in connection.execute(QUERIES["before"])
-        }
-        connection.execute(QUERIES["people"])
-        matches: dict[PersonKey, Match] = {}
-        taken: set[tuple[str, str]] = set()
-        versions: dict[PersonKey, int] = {}
-        for district, kind, id_, version, linked, by_email, sharing, is_taken in connection.execute(
-            QUERIES["candidates"]
-        ).fetchall():
-            one = by_email[0] if len(by_email) == 1 else None
-            found = match(linked, by_email, sharing, is_taken or (district, one) in taken)
-            if found.account_id is not None:
-                taken.add((district, found.account_id))
-            matches[district, kind, id_] = found
-            versions[district, kind, id_] = version
-        _settle(connection, matches)
-        events = [
-            _event(key, found.state, found.account_id, versions[key], found.text)
-            for key, found in matches.items()
-            if before.get(key) != (found.state, found.account_id)
-        ]
-        for person in people:
-            if person.removed and before.get(person.key, ("deactivated", None))[0] != "deactivated":
-                text = "no longer in the district's roster; the account and its work stay"
-                events.append(_event(person.key, "deactivated", None, person.roster_version, text))
-        with connection.cursor() as cursor:
-            cursor.executemany(OUTBOX_INSERT, events)
-    return len(events)
+    def _resolve(self, message: Message, resolved: ConflictResolved) -> None:
+        event_id = header(message.headers, "ce_id") or f"{message.partition}/{message.offset}"
+        refusal = resolve(self._connection, event_id, resolved)
+        log.info("conflict-resolved", district=resolved.district, person=resolved.id, refusal=refusal)
 
-
-def _settle(connection: psycopg.Connection[Any], matches: dict[PersonKey, Match]) -> None:
-    connection.execute(
-        QUERIES["settle"],
-        {
-            "districts": [key[0] for key in matches],
-            "kinds": [key[1] for key in matches],
-            "ids": [key[2] for key in matches],
-            "states": [found.state for found in matches.values()],
-            "accounts": [found.account_id for found in matches.values()],
-        },
-    )
-
-
-def _event(key: PersonKey, state: Any, account_id: str | None, version: int, text: str) -> dict[str, str | None]:
-    district, kind, id_ = key
-    changed = ActivationChanged(
-        district=district,
-        kind="teachers" if kind == "teachers" else "students",
-        id=id_,
-        state=state,
-        account_id=account_id,
-        roster_version=version,
-        text=text,
-    )
-    person = "/".join(key)
-    return outbox_row(
-        ACTIVATIONS,
-        f"dev.rollcall.activation.{state}.v1",
-        changed,
-        key=person,
-        source="/rollcall/activation",
-        identity=(person, state, account_id, version),
-        subject=person,
-    )
+    def close(self) -> None:
+        """See `services.worker.Lane`."""
+        self._connection.close()
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -193,16 +107,34 @@ def run(settings: Settings, stop: threading.Event) -> None:
     installation = find_installation(settings)
     publisher = Publisher(installation.kafka, settings.topic_prefix, "rollcall-activation")
     dead_letters = DeadLetters(publisher, "activation")
-    try:
-        Worker(
-            name="activation",
-            topic=UPDATES,
-            bootstrap=installation.kafka,
-            prefix=settings.topic_prefix,
-            open_lane=lambda _partition: ActivationLane(installation.database, dead_letters),
-            lane_of=lambda message: str(message.partition),
-            stop=stop,
-            instance=settings.instance,
-        ).run()
-    finally:
-        publisher.close()
+
+    def open_lane(topic: str) -> Lane:
+        return (DecisionsLane if topic == DECISIONS.name else UpdatesLane)(installation.database, dead_letters)
+
+    def follow() -> None:
+        try:
+            follow_account_changes(installation.database, stop)
+        finally:
+            stop.set()  # where it gives up, so does the worker
+
+    worker = Worker(
+        name="activation",
+        topic=UPDATES,
+        further_topics=(DECISIONS,),
+        bootstrap=installation.kafka,
+        prefix=settings.topic_prefix,
+        open_lane=open_lane,
+        lane_of=lambda message: message.topic.name,
+        stop=stop,
+        instance=settings.instance,
+        batch_messages=BATCH_MESSAGES,
+        backlog_bytes=BACKLOG_BYTES,
+    )
+    with ThreadPoolExecutor(1, thread_name_prefix="account-changes") as beside:
+        following = beside.submit(follow)
+        try:
+            worker.run()
+        finally:
+            stop.set()
+            publisher.close()
+        following.result()

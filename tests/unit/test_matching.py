@@ -1,51 +1,86 @@
-"""Whose account a rostered person has: found or asked for, never guessed, never made."""
+"""What activation reads of updates, and the sentences it explains itself with."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+import re
+from importlib.resources import files
 
-from services.activation.matching import match
-from services.activation.worker import email_key
+import pytest
 
-accounts = st.lists(st.sampled_from(["a1", "a2", "a3"]), unique=True)
+from schemas.cloudevents import UnreadableMessageError
+from schemas.events import RosterUpdate
+from schemas.records import Record, School, Student, Teacher, digest_of, encode_record
+from schemas.topics import UPDATES
+from services.activation.matching import PersonKey, Rostered
+from services.activation.reasons import REASONS
+from services.activation.updates import read_person
+from services.messages import Message
 
-
-def test_an_account_with_the_rostered_email_is_activated_by_itself() -> None:
-    found = match(None, ["a1"], 1, account_taken=False)
-    assert (found.state, found.account_id) == ("activated", "a1")
-
-
-def test_a_person_without_a_matching_account_is_to_be_asked() -> None:
-    assert match(None, [], 1, account_taken=False).state == "required"
-
-
-@given(linked=st.none(), by_email=accounts.filter(bool), sharing=st.integers(2, 9), taken=st.booleans())
-def test_an_email_that_several_people_share_is_a_conflict_for_each(
-    linked: None, by_email: list[str], sharing: int, taken: bool
-) -> None:
-    found = match(linked, by_email, sharing, taken)
-    assert (found.state, found.account_id) == ("conflict", None)
+SAM = Student("p1", "Sam@school.example", "Sam", "Lee", "Sam Lee", ("s1",), number="77", birth_date="2012-03-04")
 
 
-@given(by_email=st.lists(st.sampled_from(["a1", "a2", "a3"]), unique=True, min_size=2), taken=st.booleans())
-def test_several_accounts_with_one_email_are_a_conflict_and_none_is_taken(by_email: list[str], taken: bool) -> None:
-    assert match(None, by_email, 1, taken).account_id is None
-    assert match(None, by_email, 1, taken).state == "conflict"
+def _message(record: Record, kind: str, op: str = "created") -> Message:
+    update = RosterUpdate.model_validate(
+        {
+            "district": "springfield",
+            "roster_version": 3,
+            "position": 1,
+            "op": op,
+            "kind": kind,
+            "id": record.id,
+            "digest": digest_of(encode_record(record)),
+            "record": None if op == "removed" else record,
+        }
+    )
+    header = ("ce_type", f"dev.rollcall.{record.type}.{op}.v1".encode())
+    return Message(UPDATES, 0, 0, None, update.model_dump_json().encode(), [header])
 
 
-def test_an_account_that_belongs_to_somebody_else_of_the_district_is_a_conflict() -> None:
-    assert match(None, ["a1"], 1, account_taken=True).state == "conflict"
+def _raw(value: bytes, kind: str = "dev.rollcall.student.created.v1") -> Message:
+    return Message(UPDATES, 0, 0, None, value, [("ce_type", kind.encode())])
 
 
-@given(by_email=accounts, sharing=st.integers(0, 3), taken=st.booleans())
-def test_a_new_email_never_takes_a_matched_account_away(by_email: list[str], sharing: int, taken: bool) -> None:
-    assert match("a9", by_email, sharing, taken).account_id == "a9"
+def test_an_update_of_a_person_is_read_with_the_facts_that_matching_goes_by() -> None:
+    expected = Rostered(
+        PersonKey("springfield", "students", "p1"), 3, False, "Sam@school.example", "77", "2012-03-04", "Sam", "Lee"
+    )
+    assert read_person(_message(SAM, "students")) == expected
 
 
-@given(email=st.text(alphabet="aAbB@. ", max_size=12))
-def test_emails_compare_without_case_and_surrounding_space(email: str) -> None:
-    assert email_key(f"  {email.upper()} ") == email_key(email)
+def test_a_removed_teacher_is_read_as_gone() -> None:
+    teacher = Teacher("t1", None, "Ada", "Hand", "Ada Hand")
+    gone = read_person(_message(teacher, "teachers", "removed"))
+    assert gone == Rostered(PersonKey("springfield", "teachers", "t1"), 3, True)
 
 
-def test_no_email_matches_nothing() -> None:
-    assert email_key(None) is None
-    assert email_key("   ") is None
+def test_an_update_that_is_not_about_a_person_is_passed_over() -> None:
+    assert read_person(_message(School("s1", "Lincoln"), "schools")) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"{}",
+        b"[1]",
+        b'{"district":"springfield","roster_version":1,"position":1,"op":"Sam","kind":"students","id":"p1"}',
+        b'{"district":"springfield","roster_version":1,"position":1,"op":"created","kind":"schools","id":"Sam"}',
+        b'{"district":"springfield","roster_version":"x","position":1,"op":"created","kind":"students","id":"p1"}',
+        b'{"district":"springfield","roster_version":1,"position":1,"op":"created","kind":"students","id":"p1","rec',
+    ],
+)
+def test_an_update_that_cannot_be_read_is_refused_without_telling_what_was_in_it(value: bytes) -> None:
+    with pytest.raises(UnreadableMessageError) as refused:
+        read_person(_raw(value))
+    assert "Sam" not in str(refused.value)
+
+
+def test_an_update_of_an_unknown_type_is_refused() -> None:
+    message = _message(SAM, "students")
+    with pytest.raises(UnreadableMessageError):
+        read_person(_raw(message.value or b"", "dev.rollcall.student.renamed.v1"))
+
+
+def test_every_rule_that_can_decide_has_its_sentence() -> None:
+    rules = files("services.activation").joinpath("matching.sql").read_text(encoding="utf-8")
+    codes = set(re.findall(r"(?:THEN|ELSE) '([a-z]+-[a-z-]+|reviewer|imported)'", rules))
+    assert codes - {"left-roster"} <= set(REASONS)
+    assert set(REASONS) == codes

@@ -1,0 +1,333 @@
+-- name: stage
+-- The connection's own tables of one turn: what updates say, what they touch, whom that concerns, what is decided.
+CREATE TEMPORARY TABLE IF NOT EXISTS matching_staged (
+    district text NOT NULL, kind text NOT NULL, id text NOT NULL, roster_version bigint NOT NULL,
+    removed boolean NOT NULL, email text, number text, birth_date text, given text, family text
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS matching_emails (email_key text NOT NULL) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS matching_accounts (account_id uuid NOT NULL) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS matching_people (
+    district text NOT NULL, kind text NOT NULL, id text NOT NULL
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS matching_decisions (
+    district text NOT NULL, kind text NOT NULL, id text NOT NULL,
+    provider text NOT NULL, tenant text NOT NULL,
+    state text NOT NULL, account_id uuid, reason text NOT NULL, candidates uuid[] NOT NULL,
+    was_state text NOT NULL, was_account_id uuid, was_reason text, was_candidates uuid[] NOT NULL,
+    replace boolean NOT NULL, remember boolean NOT NULL,
+    number text, birth_date text, name_key text
+) ON COMMIT DELETE ROWS;
+
+-- name: begin
+-- One turn at a time in the whole database: whose account it is depends on people of other partitions and districts,
+-- who may be matched at this very moment. The identities that matching writes are no news to it.
+SELECT pg_advisory_xact_lock(hashtextextended('activation', 0)), set_config('rollcall.matching', 'on', true);
+
+-- name: clear
+TRUNCATE matching_staged, matching_emails, matching_accounts, matching_people, matching_decisions;
+
+-- name: end
+SELECT set_config('rollcall.matching', 'off', true);
+
+-- name: copy_staged
+COPY matching_staged (district, kind, id, roster_version, removed, email, number, birth_date, given, family) FROM STDIN;
+
+-- name: forget_no_news
+-- A district that was removed has left its updates on the topic; nobody is rostered there any more. Its removals count:
+-- they let its people go. And what was taken into account, at this roster version or a later one, is not news.
+DELETE FROM matching_staged r
+WHERE (NOT r.removed AND NOT EXISTS (SELECT FROM districts d WHERE d.district = r.district))
+   OR EXISTS (SELECT FROM activations a WHERE a.district = r.district AND a.kind = r.kind AND a.id = r.id
+              AND a.roster_version >= r.roster_version);
+
+-- name: touch_staged
+-- The emails that people had and have now, where they come, go or change.
+INSERT INTO matching_emails (email_key)
+SELECT e.email_key
+FROM matching_staged r
+LEFT JOIN activations a ON a.district = r.district AND a.kind = r.kind AND a.id = r.id AND a.state <> 'deactivated'
+CROSS JOIN LATERAL (
+    SELECT a.email_key UNION SELECT lower(btrim(r.email)) WHERE NOT r.removed
+) e
+WHERE e.email_key <> '' AND (a.id IS NULL OR r.removed OR a.email_key IS DISTINCT FROM lower(btrim(r.email)));
+
+-- name: touch_staged_accounts
+-- The accounts that they are known by.
+INSERT INTO matching_accounts (account_id)
+SELECT i.account_id
+FROM matching_staged r JOIN district_tenants t USING (district)
+JOIN identities i ON i.provider = t.provider AND i.tenant = t.tenant AND i.subject = r.id;
+
+-- name: people_gone
+WITH gone AS (
+    UPDATE activations a
+    SET state = 'deactivated', account_id = NULL, email_key = NULL, reason = 'left-roster', candidates = '{}',
+        number = NULL, birth_date = NULL, name_key = NULL, asked_reason = NULL, asked_candidates = NULL,
+        roster_version = r.roster_version, told = a.told + 1
+    FROM matching_staged r
+    WHERE r.removed AND a.district = r.district AND a.kind = r.kind AND a.id = r.id AND a.state <> 'deactivated'
+    RETURNING a.*
+)
+INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subject)
+SELECT md5(concat_ws(E'\x1f', p.person, g.told)), 'roster.activations', p.person,
+    'dev.rollcall.activation.deactivated.v1',
+    json_build_object('district', g.district, 'kind', g.kind, 'id', g.id, 'state', g.state, 'account_id', NULL,
+        'roster_version', g.roster_version, 'reason', g.reason, 'text', %(texts)s::jsonb ->> g.reason,
+        'candidates', g.candidates)::text,
+    '/rollcall/activation', p.person
+FROM gone g CROSS JOIN LATERAL (SELECT concat_ws('/', g.district, g.kind, g.id) AS person) p;
+
+-- name: people
+-- Everybody's facts as they are now. Whoever comes is decided about in a moment.
+INSERT INTO activations AS a
+    (district, kind, id, email_key, number, birth_date, name_key, state, reason, roster_version)
+SELECT district, kind, id, nullif(lower(btrim(email)), ''), number, birth_date,
+    lower(btrim(given) || ' ' || btrim(family)),
+    CASE WHEN removed THEN 'deactivated' ELSE 'required' END, CASE WHEN removed THEN 'left-roster' ELSE '' END,
+    roster_version
+FROM matching_staged
+ON CONFLICT (district, kind, id) DO UPDATE
+SET email_key = excluded.email_key, number = excluded.number, birth_date = excluded.birth_date,
+    name_key = excluded.name_key, roster_version = excluded.roster_version,
+    state = CASE WHEN a.state = 'deactivated' THEN excluded.state ELSE a.state END,
+    reason = CASE WHEN a.state = 'deactivated' THEN excluded.reason ELSE a.reason END
+WHERE a.roster_version < excluded.roster_version;
+
+-- name: touch_queued
+-- What others changed; taken in the same transaction as it is acted upon.
+WITH taken AS (
+    DELETE FROM account_changes WHERE position IN (
+        SELECT position FROM account_changes ORDER BY position LIMIT %(changes)s)
+    RETURNING account_id, email_key, subject
+), emails AS (
+    INSERT INTO matching_emails SELECT DISTINCT email_key FROM taken WHERE email_key IS NOT NULL
+), people AS (
+    INSERT INTO matching_people SELECT a.district, a.kind, a.id
+    FROM (SELECT DISTINCT subject FROM taken WHERE subject IS NOT NULL) s JOIN activations a ON a.id = s.subject
+    WHERE a.state <> 'deactivated'
+)
+INSERT INTO matching_accounts SELECT DISTINCT account_id FROM taken;
+
+-- name: touch_people
+-- People to be looked at, with all that they point at.
+WITH named AS (
+    SELECT a.district, a.kind, a.id, a.email_key
+    FROM unnest(%(districts)s::text[], %(ids)s::text[]) AS p(district, id)
+    JOIN activations a ON a.district = p.district AND a.kind IN ('teachers', 'students') AND a.id = p.id
+    WHERE a.state <> 'deactivated'
+), people AS (
+    INSERT INTO matching_people SELECT district, kind, id FROM named
+), emails AS (
+    INSERT INTO matching_emails SELECT email_key FROM named WHERE email_key IS NOT NULL
+)
+INSERT INTO matching_accounts
+SELECT i.account_id FROM named n JOIN district_tenants t USING (district)
+JOIN identities i ON i.provider = t.provider AND i.tenant = t.tenant AND i.subject = n.id;
+
+-- name: touch_emails
+INSERT INTO matching_emails SELECT lower(btrim(email)) FROM unnest(%(emails)s::text[]) AS e(email);
+
+-- name: touch_accounts
+INSERT INTO matching_accounts SELECT unnest(%(accounts)s::uuid[]);
+
+-- name: concern
+-- Whom what was touched concerns: who is in the updates, who has one of the emails, who points at the same accounts by
+-- another email of them or is known by them. A person with two roles is concerned in both.
+INSERT INTO matching_people (district, kind, id)
+WITH accounts AS MATERIALIZED (
+    SELECT account_id FROM matching_accounts
+    UNION
+    SELECT e.account_id FROM matching_emails m JOIN account_emails e USING (email_key)
+), emails AS MATERIALIZED (
+    SELECT email_key FROM matching_emails
+    UNION
+    SELECT e.email_key FROM accounts JOIN account_emails e USING (account_id)
+)
+SELECT district, kind, id FROM matching_staged WHERE NOT removed
+UNION ALL
+SELECT o.district, o.kind, o.id FROM emails JOIN activations o USING (email_key) WHERE o.state <> 'deactivated'
+UNION ALL
+SELECT o.district, o.kind, o.id
+FROM accounts JOIN identities i USING (account_id)
+JOIN activations o ON o.id = i.subject
+JOIN district_tenants t ON t.district = o.district AND t.provider = i.provider AND t.tenant = i.tenant
+WHERE o.state <> 'deactivated';
+
+-- name: people_left
+-- Of those whom it concerns, who is in the roster no longer: their removals are still on their way, perhaps behind the
+-- update of somebody new with their email. What the roster says now stands for all its versions so far.
+INSERT INTO matching_staged (district, kind, id, roster_version, removed)
+SELECT a.district, a.kind, a.id, r.roster_version, true
+FROM (SELECT DISTINCT district, kind, id FROM matching_people) p
+JOIN activations a USING (district, kind, id) JOIN rosters r USING (district)
+WHERE a.state <> 'deactivated' AND a.roster_version < r.roster_version
+  AND NOT EXISTS (SELECT FROM teachers t WHERE a.kind = 'teachers' AND t.district = a.district AND t.id = a.id)
+  AND NOT EXISTS (SELECT FROM students s WHERE a.kind = 'students' AND s.district = a.district AND s.id = a.id);
+
+-- name: give_way
+-- A link by email alone gives way to somebody of the district who is known by the same account by more than that.
+DELETE FROM identities i USING matching_people p, district_tenants t
+WHERE t.district = p.district AND i.provider = t.provider AND i.tenant = t.tenant AND i.subject = p.id
+  AND i.proof = 'email' AND EXISTS (
+    SELECT FROM identities h JOIN activations o ON o.id = h.subject
+    WHERE h.account_id = i.account_id AND h.provider = i.provider AND h.tenant = i.tenant AND h.subject <> i.subject
+      AND h.proof <> 'email' AND o.district = p.district AND o.state <> 'deactivated');
+
+-- name: decide
+-- The rule (docs/decisions/0006-matching.md), for everybody concerned at once. `known` is the account that the person's
+-- id is remembered with, `mail` are the accounts with the person's email.
+INSERT INTO matching_decisions
+WITH concerned AS MATERIALIZED (
+    SELECT DISTINCT district, id FROM matching_people
+), person AS MATERIALIZED (
+    SELECT a.district, a.kind, a.id, t.provider, t.tenant,
+        (s).number, (s).birth_date, (s).name_key,
+        a.state AS was_state, a.account_id AS was_account_id, a.reason AS was_reason, a.candidates AS was_candidates,
+        coalesce(a.asked_reason, b.asked_reason) AS asked_reason,
+        coalesce(a.asked_candidates, b.asked_candidates) AS asked_candidates,
+        b.id IS NOT NULL AS two_roles, m.emails, m.opposite_kinds, i.account_id AS known, coalesce(i.proof, '') AS proof, i AS remembered,
+        ARRAY(SELECT DISTINCT e.account_id FROM account_emails e WHERE e.email_key = ANY (m.emails) ORDER BY 1) AS mail
+    FROM concerned p
+    JOIN district_tenants t USING (district)
+    JOIN activations a ON a.district = p.district AND a.kind IN ('teachers', 'students') AND a.id = p.id
+        AND a.state <> 'deactivated'
+    LEFT JOIN activations b ON b.district = a.district AND b.id = a.id AND b.state <> 'deactivated'
+        AND b.kind = CASE a.kind WHEN 'teachers' THEN 'students' ELSE 'teachers' END
+    LEFT JOIN identities i ON i.provider = t.provider AND i.tenant = t.tenant AND i.subject = a.id
+    CROSS JOIN LATERAL (
+        SELECT array_remove(ARRAY[a.email_key, b.email_key], NULL) AS emails,
+            CASE WHEN b.id IS NOT NULL THEN ARRAY['teachers', 'students']
+                 WHEN a.kind = 'teachers' THEN ARRAY['students'] ELSE ARRAY['teachers'] END AS opposite_kinds,
+            -- Both roles go by the student's facts, so that they come to one decision.
+            CASE WHEN a.kind = 'teachers' AND b.id IS NOT NULL THEN b ELSE a END AS s
+    ) m
+), evidence AS MATERIALIZED (
+    SELECT p.*, x.account_id AS found,
+        -- Somebody else of the district who is there is known by this account.
+        coalesce(h.held, false) AS held, coalesce(h.confirmed, false) AS held_by_word,
+        coalesce(h.reviewed, false) AS held_by_reviewer,
+        -- The district's person whom this account is remembered with, if that is another one.
+        g.subject IS NOT NULL AS other, CASE
+            WHEN g.number IS NOT NULL AND p.number IS NOT NULL THEN g.number = p.number
+            WHEN g.birth_date IS NOT NULL AND p.birth_date IS NOT NULL THEN g.birth_date = p.birth_date
+            ELSE coalesce(g.name_key = p.name_key, false)
+        END AS other_is_same
+    FROM person p
+    CROSS JOIN LATERAL (SELECT coalesce(p.known, p.mail[1]) AS account_id) x
+    LEFT JOIN LATERAL (
+        SELECT true AS held, bool_or(i.proof <> 'email') AS confirmed, bool_or(i.proof = 'reviewer') AS reviewed
+        FROM identities i
+        WHERE i.account_id = x.account_id AND i.provider = p.provider AND i.tenant = p.tenant AND i.subject <> p.id
+          AND EXISTS (SELECT FROM activations o WHERE o.district = p.district AND o.kind IN ('teachers', 'students')
+                      AND o.id = i.subject AND o.state <> 'deactivated')
+        HAVING count(*) > 0
+    ) h ON true
+    LEFT JOIN identities g ON g.district = p.district AND g.account_id = x.account_id
+        AND (g.provider, g.tenant, g.subject) <> (p.provider, p.tenant, p.id)
+), ruled AS MATERIALIZED (
+    SELECT e.*, CASE
+        WHEN proof NOT IN ('', 'email') THEN CASE
+            WHEN held_by_word AND (proof <> 'reviewer' OR held_by_reviewer) THEN 'account-taken'
+            WHEN proof = 'reviewer' THEN 'reviewer'
+            WHEN mail <> '{}' AND known <> ALL (mail) AND NOT coalesce(proof = 'sign-in' AND mail <@ asked_candidates, false)
+                THEN 'email-and-id-differ'
+            WHEN proof = 'sign-in' THEN 'signed-in'
+            ELSE 'imported' END
+        WHEN mail = '{}' THEN CASE
+            WHEN known IS NOT NULL THEN 'kept-link'
+            WHEN EXISTS (SELECT FROM activations o WHERE o.email_key = ANY (e.emails)
+                AND o.kind IN ('teachers', 'students') AND o.district = e.district AND o.id <> e.id
+                AND o.state <> 'deactivated') THEN 'no-account-and-shared'
+            ELSE 'no-account' END
+        WHEN known <> ALL (mail) THEN 'email-and-id-differ'
+        WHEN cardinality(mail) > 1 THEN 'several-accounts'
+        WHEN EXISTS (SELECT FROM activations o WHERE o.email_key = ANY (e.emails) AND o.kind = ANY (e.opposite_kinds)
+            AND (o.district, o.id) <> (e.district, e.id) AND o.state <> 'deactivated')
+            THEN 'student-and-teacher'
+        WHEN EXISTS (SELECT FROM activations o WHERE o.email_key = ANY (e.emails)
+            AND o.kind IN ('teachers', 'students') AND o.district = e.district AND o.id <> e.id
+            AND o.state <> 'deactivated') THEN 'shared-email'
+        WHEN held OR EXISTS (SELECT FROM account_emails s JOIN activations o ON o.email_key = s.email_key
+            AND o.kind IN ('teachers', 'students') AND o.district = e.district AND o.id <> e.id
+            WHERE s.account_id = e.found AND s.email_key <> ALL (e.emails) AND o.state <> 'deactivated')
+            THEN 'account-taken'
+        WHEN other AND NOT other_is_same THEN 'recycled-email'
+        ELSE 'same-email'
+    END AS rule
+    FROM evidence e
+), judged AS (
+    SELECT r.*, CASE
+        WHEN rule IN ('reviewer', 'signed-in', 'imported', 'kept-link', 'same-email') THEN 'activated'
+        WHEN rule IN ('no-account', 'no-account-and-shared') THEN 'required'
+        ELSE 'conflict' END AS state, c.candidates
+    FROM ruled r CROSS JOIN LATERAL (
+        SELECT CASE WHEN r.known IS NULL OR r.known = ANY (r.mail) THEN r.mail
+            ELSE (SELECT array_agg(u ORDER BY u) FROM unnest(r.mail || r.known) u) END AS candidates
+    ) c
+)
+SELECT district, kind, id, provider, tenant,
+    CASE WHEN asked.by_reviewer THEN 'required' ELSE state END,
+    CASE WHEN state = 'activated' THEN found END,
+    CASE WHEN asked.by_reviewer THEN 'asked-by-reviewer' ELSE rule END,
+    CASE WHEN state = 'conflict' AND NOT asked.by_reviewer THEN candidates ELSE '{}' END,
+    was_state, was_account_id, was_reason, was_candidates,
+    other AND state = 'activated',
+    state = 'activated' AND (kind = 'students' OR NOT two_roles) AND (remembered IS NULL
+        OR ((remembered).district, (remembered).kind, (remembered).number, (remembered).birth_date, (remembered).name_key)
+           IS DISTINCT FROM (district, kind, number, birth_date, name_key)),
+    number, birth_date, name_key
+FROM judged CROSS JOIN LATERAL (
+    SELECT coalesce(state = 'conflict' AND rule = asked_reason AND candidates = asked_candidates, false) AS by_reviewer
+) asked;
+
+-- name: replace_identities
+-- The account is remembered with one person of the district.
+DELETE FROM identities i USING matching_decisions d
+WHERE d.replace AND i.district = d.district AND i.account_id = d.account_id
+  AND (i.provider, i.tenant, i.subject) <> (d.provider, d.tenant, d.id);
+
+-- name: remember_identities
+INSERT INTO identities (provider, tenant, subject, account_id, proof, district, kind, number, birth_date, name_key)
+SELECT DISTINCT ON (provider, tenant, id)
+    provider, tenant, id, account_id, 'email', district, kind, number, birth_date, name_key
+FROM matching_decisions WHERE remember ORDER BY provider, tenant, id, district
+ON CONFLICT (provider, tenant, subject) DO UPDATE
+SET district = excluded.district, kind = excluded.kind, number = excluded.number, birth_date = excluded.birth_date,
+    name_key = excluded.name_key;
+
+-- name: let_go
+-- First whoever has an account no longer, so that no account has two people for a moment.
+UPDATE activations a SET state = 'required', account_id = NULL
+FROM matching_decisions d
+WHERE d.was_account_id IS NOT NULL AND d.was_account_id IS DISTINCT FROM d.account_id
+  AND a.district = d.district AND a.kind = d.kind AND a.id = d.id;
+
+-- name: settle
+-- Write what is decided and tell of it, where it is not what it was.
+WITH settled AS (
+    UPDATE activations a
+    SET state = d.state, account_id = d.account_id, reason = d.reason, candidates = d.candidates,
+        told = a.told + d.changed::int
+    FROM (
+        SELECT m.*, l.linked, was_reason = '' OR (state, account_id) IS DISTINCT FROM (was_state, was_account_id)
+            OR (state = 'conflict' AND (reason, candidates) IS DISTINCT FROM (was_reason, was_candidates))
+            OR l.linked AS changed
+        FROM matching_decisions m CROSS JOIN LATERAL (
+            SELECT state = 'activated' AND coalesce((district, id) = (%(linked_district)s::text, %(linked_id)s::text), false)
+                AS linked
+        ) l
+        WHERE (state, account_id, reason, candidates)
+            IS DISTINCT FROM (was_state, was_account_id, was_reason, was_candidates)
+    ) d
+    WHERE a.district = d.district AND a.kind = d.kind AND a.id = d.id
+    RETURNING a.*, d.changed, CASE WHEN d.linked THEN 'linked' ELSE a.state END AS word
+)
+INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subject)
+SELECT md5(concat_ws(E'\x1f', p.person, s.told)), 'roster.activations', p.person,
+    concat_ws('.', 'dev.rollcall.activation', s.word, 'v1'),
+    json_build_object('district', s.district, 'kind', s.kind, 'id', s.id, 'state', s.word,
+        'account_id', s.account_id, 'roster_version', s.roster_version, 'reason', s.reason,
+        'text', %(texts)s::jsonb ->> s.reason, 'candidates', s.candidates)::text,
+    '/rollcall/activation', p.person
+FROM settled s CROSS JOIN LATERAL (SELECT concat_ws('/', s.district, s.kind, s.id) AS person) p
+WHERE s.changed;
