@@ -10,12 +10,14 @@ import typer
 
 from services.cli import (
     account_commands,
+    conflict_commands,
     contract_command,
     dead_letter_commands,
     desk_commands,
     district_commands,
     doctor_command,
     expect_commands,
+    explain_command,
     guard_commands,
     held_commands,
     limit_commands,
@@ -52,6 +54,8 @@ for commands in (
     guard_commands,
     desk_commands,
     account_commands,
+    conflict_commands,
+    explain_command,
     subscribe_command,
     dead_letter_commands,
     contract_command,

@@ -8,15 +8,15 @@ import pytest
 
 from services.cli.account_import import MOST_TOLD, Import, import_accounts
 from services.database.connect import connect
-from tests.cli import Cli
+from tests.cli_inside import CliInside
 
 HEADER = "emails,display_name,clever_ids,classlink_ids\n"
 
 
 @pytest.fixture
-def rollcall(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> Cli:
+def rollcall(kafka: str, database: str, topic_prefix: str, tmp_path: Path) -> CliInside:
     """The command line of an installation without workers."""
-    return Cli.of(tmp_path, kafka, database, topic_prefix)
+    return CliInside(tmp_path, kafka, database, topic_prefix)
 
 
 def write(folder: Path, *lines: str, header: str = HEADER) -> str:
@@ -34,7 +34,7 @@ def counts(database: str) -> tuple[int, int, int]:
     return tuple(found)
 
 
-def test_an_account_is_made_with_its_ids_and_name_and_shown_by_its_email_in_any_case(rollcall: Cli) -> None:
+def test_an_account_is_made_with_its_ids_and_name_and_shown_by_its_email_in_any_case(rollcall: CliInside) -> None:
     typed = ("dana@x.org", "--clever-id", "c1", "--classlink", "22:s:1", "--display-name", "Dana")
     made = rollcall("account", "add", *typed, "--json").object
     assert made["display_name"] == "Dana"
@@ -46,7 +46,9 @@ def test_an_account_is_made_with_its_ids_and_name_and_shown_by_its_email_in_any_
     assert "clever id c1: came with the account" in rollcall("account", "show", made["account_id"]).out
 
 
-def test_an_id_that_belongs_to_an_account_makes_no_second_one_and_names_the_first(rollcall: Cli, database: str) -> None:
+def test_an_id_that_belongs_to_an_account_makes_no_second_one_and_names_the_first(
+    rollcall: CliInside, database: str
+) -> None:
     first = rollcall("account", "add", "--clever-id", "c1", "--json").object
     again = rollcall("account", "add", "new@x.org", "--clever-id", "c1", "--json")
     assert again.status == 1
@@ -56,13 +58,13 @@ def test_an_id_that_belongs_to_an_account_makes_no_second_one_and_names_the_firs
     assert rollcall("account", "add", "new@x.org", "--clever-id", "C1").status == 0  # ids compare byte for byte
 
 
-def test_an_account_that_nobody_could_be_matched_to_is_wrong_usage(rollcall: Cli) -> None:
+def test_an_account_that_nobody_could_be_matched_to_is_wrong_usage(rollcall: CliInside) -> None:
     assert rollcall("account", "add").status == 2
     assert rollcall("account", "add", "--classlink", "22").status == 2
     assert rollcall("account", "add", "--clever-id", " c1").status == 2
 
 
-def test_a_file_is_imported_whole(rollcall: Cli, tmp_path: Path, database: str) -> None:
+def test_a_file_is_imported_whole(rollcall: CliInside, tmp_path: Path, database: str) -> None:
     path = write(tmp_path, "Dana@x.org;dana@X.org ;d@home.example,Dana,c1,22:s1", ",,c2,", "e@x.org,Zoë,,")
     ran = rollcall("account", "import", path, "--json")
     assert ran.object == {
@@ -73,7 +75,7 @@ def test_a_file_is_imported_whole(rollcall: Cli, tmp_path: Path, database: str) 
 
 
 def test_one_bad_line_refuses_the_file_and_every_bad_line_is_named(
-    rollcall: Cli, tmp_path: Path, database: str
+    rollcall: CliInside, tmp_path: Path, database: str
 ) -> None:
     rollcall("account", "add", "taken@x.org", "--clever-id", "c9")
     path = write(
@@ -117,14 +119,14 @@ def test_of_very_many_bad_lines_the_first_are_told_and_the_others_counted(databa
     assert counts(database) == (0, 0, 0)
 
 
-def test_a_check_makes_nothing(rollcall: Cli, tmp_path: Path, database: str) -> None:
+def test_a_check_makes_nothing(rollcall: CliInside, tmp_path: Path, database: str) -> None:
     ran = rollcall("account", "import", write(tmp_path, "a@x.org,,,"), "--check")
     assert ran.status == 0
     assert "Nothing is wrong with it: 1 accounts" in ran.out
     assert counts(database) == (0, 0, 0)
 
 
-def test_a_file_that_is_not_there_or_is_no_text_is_refused_in_a_sentence(rollcall: Cli, tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_or_is_no_text_is_refused_in_a_sentence(rollcall: CliInside, tmp_path: Path) -> None:
     missing = rollcall("account", "import", str(tmp_path / "nowhere.csv"))
     assert (missing.status, "nowhere.csv cannot be read" in missing.err) == (2, True)
     image = tmp_path / "image.png"
