@@ -165,6 +165,15 @@ class EmptiedSchool(BaseModel):
     students: Annotated[int, Field(ge=1, description="how many it had")]
 
 
+class BeforeAndAfter(BaseModel):
+    """A number as it is applied, and as it would be."""
+
+    model_config = ConfigDict(frozen=True)
+
+    before: Count
+    after: Count
+
+
 class ChangeSetStarted(Event):
     """The header: everything guard must know to route what follows in one pass (promise 4).
 
@@ -188,6 +197,8 @@ class ChangeSetStarted(Event):
         default_factory=dict,
         description="how many who leave agree with one who comes: people on email or number, classes on name, school",
     )
+    classes_without_teacher: BeforeAndAfter | None = None
+    students_without_class: BeforeAndAfter | None = None
     proofs: tuple[CollectionProof, ...] = ()
     defects: dict[str, Count] = Field(default_factory=dict)
     held_by: Literal["policy", "pause", "operator"] | None = None

@@ -147,6 +147,8 @@ def _header(district: District, change_set: ChangeSet, report: PullReport) -> Ch
         content=change_set.content,
         emptied_schools=change_set.emptied_schools,
         renumbered=change_set.renumbered,
+        classes_without_teacher=change_set.classes_without_teacher,
+        students_without_class=change_set.students_without_class,
         proofs=tuple(report.proofs),
         started_at=now(),
     )

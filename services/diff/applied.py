@@ -83,6 +83,39 @@ class AppliedRoster:
             ).fetchall()
         )
 
+    def classes_without_teacher(self) -> int:
+        """Count the classes that have no teacher."""
+        return self._count(
+            "SELECT count(*) FROM classes c WHERE district = %(district)s AND NOT EXISTS (SELECT FROM places p"
+            " WHERE p.district = %(district)s AND p.class = c.id AND p.part = 'teacher')"
+        )
+
+    def students_without_class(self) -> int:
+        """Count the students that are in no class."""
+        return self._count(
+            "SELECT count(*) FROM students s WHERE district = %(district)s AND NOT EXISTS (SELECT FROM places p"
+            " WHERE p.district = %(district)s AND p.person = s.id AND p.part = 'student')"
+        )
+
+    def classes_of_students(self, ids: Sequence[str]) -> dict[str, int]:
+        """Give how many classes each of these students is in; who is not applied is left out."""
+        if not ids:
+            return {}
+        return dict(
+            self._connection.execute(
+                "SELECT s.id, count(p.class) FROM students s"
+                " LEFT JOIN places p ON p.district = %(district)s AND p.person = s.id AND p.part = 'student'"
+                " WHERE s.district = %(district)s AND s.id = ANY(%(ids)s) GROUP BY s.id",
+                {"district": self._district, "ids": list(ids)},
+                binary=True,
+            ).fetchall()
+        )
+
+    def _count(self, query: str) -> int:
+        row = self._connection.execute(query.encode(), {"district": self._district}).fetchone()
+        assert row is not None, "a count is always answered"
+        return int(row[0])
+
     def kept_classes_of(self, classes: Sequence[str], people: Sequence[str]) -> list[str]:
         """Give those of these classes in which any of these people has a place, in order."""
         rows = self._connection.execute(

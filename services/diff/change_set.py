@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from schemas.events import EmptiedSchool, KindCounts, Operation
+from schemas.events import BeforeAndAfter, EmptiedSchool, KindCounts, Operation
 from schemas.records import RECORD_KINDS, RECORD_TYPES, Class, Kind, RecordKind, digest_of, encode_record
 from services.diff.applied import AppliedRoster
 from services.diff.change_set_id import ChangeSetId
 from services.diff.comparison import KindComparison, PageEntry, PageView, PlaceCounts
+from services.diff.coverage import Coverage
 from services.diff.meaning import Meaning
 from services.diff.spool import Spool
 
@@ -44,6 +45,8 @@ class ChangeSet:
     content: str
     emptied_schools: tuple[EmptiedSchool, ...]
     renumbered: dict[RecordKind, int]
+    classes_without_teacher: BeforeAndAfter
+    students_without_class: BeforeAndAfter
     chunks: Spool
 
 
@@ -88,6 +91,7 @@ class _Comparer:
         self._chunks = chunks
         self._batch = batch
         self._places = PlaceCounts()
+        self._coverage = Coverage()
         self._unknown: dict[RecordKind, set[str]] = {"teachers": set(), "students": set()}
         self._removed: dict[RecordKind, set[str]] = {"teachers": set(), "students": set()}
 
@@ -124,6 +128,12 @@ class _Comparer:
     def places(self, existing: int) -> KindCounts:
         counted = self._places
         return KindCounts(existing=existing, created=counted.created, updated=counted.updated, removed=counted.removed)
+
+    def classes_without_teacher(self) -> BeforeAndAfter:
+        return self._coverage.classes_without_teacher(self._applied)
+
+    def students_without_class(self, students: KindCounts) -> BeforeAndAfter:
+        return self._coverage.students_without_class(self._applied, students, self._removed["students"])
 
     def _change(self, comparison: KindComparison, kind: RecordKind, entry: PageEntry) -> ChangeView | None:
         digest, record = entry.digest, entry.record
@@ -164,7 +174,9 @@ class _Comparer:
                 self._meaning.look_at(kind, was, _records[kind].decode(change.record) if change.record else None)
             if kind == "classes":
                 will = _class.decode(change.record) if change.record is not None else None
-                self._places.count(was if isinstance(was, Class) else None, will)
+                were = was if isinstance(was, Class) else None
+                self._places.count(were, will)
+                self._coverage.look_at(were, will)
             whole = change if was is None else msgspec.structs.replace(change, before=msgspec.Raw(encode_record(was)))
             self._chunks.add(whole)
 
@@ -194,6 +206,8 @@ def work_out(district: str, applied: AppliedRoster, pages: dict[RecordKind, Spoo
     try:
         counts: dict[Kind, KindCounts] = {kind: comparer.compare(kind, pages[kind]) for kind in RECORD_KINDS}
         counts["places"] = comparer.places(baseline.totals["places"])
+        without_teacher = comparer.classes_without_teacher()
+        without_class = comparer.students_without_class(counts["students"])
         chunks.close_chunk()
     except BaseException:
         chunks.spool.close()
@@ -206,5 +220,7 @@ def work_out(district: str, applied: AppliedRoster, pages: dict[RecordKind, Spoo
         content=id_.content(),
         emptied_schools=meaning.emptied_schools() if meaning else (),
         renumbered=meaning.renumbered() if meaning else {},
+        classes_without_teacher=without_teacher,
+        students_without_class=without_class,
         chunks=chunks.spool,
     )

@@ -143,6 +143,8 @@ class DiffLane:
             content=change_set.content,
             emptied_schools=change_set.emptied_schools,
             renumbered=change_set.renumbered,
+            classes_without_teacher=change_set.classes_without_teacher,
+            students_without_class=change_set.students_without_class,
             proofs=completed.proofs,
             defects=completed.defects,
             started_at=now,
