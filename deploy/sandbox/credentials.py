@@ -4,6 +4,10 @@ import hashlib
 
 CLEVER_CLIENT_ID = "sandbox-clever-client"
 CLEVER_CLIENT_SECRET = "sandbox-only-clever-client"  # noqa: S105 - opens nothing but made-up data
+CLASSLINK_CLIENT_ID = "sandbox-classlink-client"
+CLASSLINK_CLIENT_SECRET = "sandbox-only-classlink-client"  # noqa: S105 - opens nothing but made-up data
+IDENTITY_CLIENT_ID = "sandbox-identity-client"
+IDENTITY_CLIENT_SECRET = "sandbox-only-identity-client-of-32-bytes-or-more"  # noqa: S105 - opens nothing
 CLASSLINK_PARTNER_KEY = "sandbox-only-classlink-partner"
 
 

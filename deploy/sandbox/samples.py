@@ -58,10 +58,20 @@ def register(definition: DistrictDefinition, base_url: str, folder: Path, *, set
         provider=definition.provider,
         url=url_of(definition, base_url),
         credentials_file=str(file),
-        tenant_id=credentials.tenant_id(definition.district) if definition.provider == "classlink" else None,
+        tenant_id=_tenant_id(definition),
         contact=f"data@{definition.district}.example",
         setting_up=setting_up,
     )
+
+
+def _tenant_id(definition: DistrictDefinition) -> str | None:
+    """Give what the provider calls the district when its people sign in."""
+    match definition.provider:
+        case "clever":
+            return clever_id(definition.district, "district", 1)
+        case "classlink":
+            return credentials.tenant_id(definition.district)
+    return None
 
 
 def url_of(definition: DistrictDefinition, base_url: str) -> str:

@@ -1,4 +1,7 @@
-"""Serves the sandbox providers and a mail catcher: `python -m deploy.sandbox --port 8600 --state FOLDER`."""
+"""Serves the sandbox providers, their sign-in servers and a mail catcher.
+
+`python -m deploy.sandbox --port 8600 --state FOLDER`
+"""
 
 import argparse
 import signal
@@ -10,17 +13,32 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
-from deploy.sandbox import classlink_api, clever_api, control_api, oneroster_api, samples
+from deploy.sandbox import (
+    classlink_api,
+    clever_api,
+    control_api,
+    oneroster_api,
+    samples,
+    sign_in_classlink,
+    sign_in_clever,
+    sign_in_identity,
+)
 from deploy.sandbox.mail_catcher import MailCatcher
 from deploy.sandbox.registry import Registry
+from deploy.sandbox.sign_in_rounds import Rounds
 from services.logs import configure_logs
 
 
 def application(registry: Registry, mail: MailCatcher | None = None) -> Starlette:
     """Give the sandbox as one ASGI application, with the pages of a mail catcher where there is one."""
+    rounds = Rounds()
     return Starlette(
         routes=[
             *control_api.routes(registry),
+            *rounds.routes(),
+            *sign_in_clever.routes(registry, rounds),
+            *sign_in_classlink.routes(registry, rounds),
+            *sign_in_identity.routes(registry, rounds),
             *clever_api.routes(registry),
             *oneroster_api.routes(registry),
             *classlink_api.routes(registry),

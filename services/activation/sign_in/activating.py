@@ -1,25 +1,33 @@
 """From a provider's word to an account: whose it is already, a new one, or one that the person has.
 
-All of it happens under the lock of the district's matching, so that what is done twice, or in two windows, or while
-the night's roster comes in, has one outcome.
+A person's sign-ins are taken one after the other, so that what is done twice or in two windows has one outcome. Whose
+account it is says `services.activation.linking`, here as everywhere.
 """
 
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
-from services.activation.linking import AccountTakenError, link_person
-from services.activation.sign_in.outcomes import REFUSALS, ActivationPending, Outcome, SignedIn
+from services.activation.linking import AccountTakenError, LinkError, link_person
+from services.activation.matching import PersonKey
+from services.activation.sign_in.outcomes import (
+    REFUSALS,
+    ActivationPending,
+    Outcome,
+    Refused,
+    RefusedError,
+    SignedIn,
+)
 from services.activation.sign_in.providers import RosteredClaim
 from services.activation.sign_in.rostered import (
     QUERIES,
     RosteredPerson,
     find_person,
     has_left,
-    lock_district,
+    lock_person,
     usable_email,
 )
-from services.activation.worker import PersonKey
 
 
 def arrive(
@@ -29,26 +37,23 @@ def arrive(
 
     `only_district` is the one whose page the person began on: somebody of another district is refused there.
     """
-    known = connection.execute(
-        QUERIES["districts_of_tenant"], {"provider": provider, "tenant": claim.tenant}
-    ).fetchall()
-    named = [district for district, _ in known if only_district in {None, district}]
-    if len(named) != 1:
-        return REFUSALS["other-district" if known and only_district is not None else "district-unknown"]
-    district = named[0]
-    with connection.transaction():
-        lock_district(connection, district)
-        person = find_person(connection, district, claim.subject, claim.kind)
-        if person is None:
-            return REFUSALS["left" if has_left(connection, district, claim.subject) else "not-rostered"]
-        if refusal := person.refusal():
-            return REFUSALS[refusal]
-        if person.account_id is not None:
-            return _confirmed(connection, person, person.account_id, claim.user_id)
-        before = _account_before_a_new_id(connection, person, claim)
-        if before is not None:
-            return _linked(connection, person, before, claim.user_id)
-        return ActivationPending(person.key, claim.user_id)
+    district = _district_of(connection, provider, claim, only_district)
+    if isinstance(district, Refused):
+        return district
+    try:
+        with connection.transaction():
+            lock_person(connection, district, claim.subject)
+            person = find_person(connection, district, claim.subject, claim.kind)
+            if person is None:
+                return REFUSALS["left" if has_left(connection, district, claim.subject) else "not-rostered"]
+            if refusal := person.refusal():
+                return REFUSALS[refusal]
+            account_id = person.account_id or _account_before_a_new_id(connection, person, claim)
+            if account_id is None:
+                return ActivationPending(person.key, claim.user_id)
+            return _made_sure(connection, person, account_id, claim.user_id)
+    except RefusedError as error:
+        return error.refused
 
 
 def create_account(connection: psycopg.Connection[Any], pending: ActivationPending) -> Outcome:
@@ -56,26 +61,17 @@ def create_account(connection: psycopg.Connection[Any], pending: ActivationPendi
 
     An account that has come about meanwhile, in another window or by a click before, is the outcome as well.
     """
-    with connection.transaction():
-        person = _person_of(connection, pending.person)
-        if person is None:
-            return REFUSALS["left"]
-        if refusal := person.refusal():
-            return REFUSALS[refusal]
-        if person.account_id is not None:
-            return _confirmed(connection, person, person.account_id, pending.provider_user)
-        if person.email is not None:
-            connection.execute(QUERIES["lock_email"], {"email": person.email.strip().lower()})
-        email = usable_email(connection, person)
-        permissions = "full" if person.age == "13 or older" else "limited"
-        row = connection.execute(
-            QUERIES["make_account"], {"display_name": person.display_name, "permissions": permissions}
-        ).fetchone()
-        assert row is not None, "an insert that returns its row gives one"
-        account_id: str = row[0]
-        if email is not None:
-            connection.execute(QUERIES["add_email"], {"account_id": account_id, "email": email})
-        return _linked(connection, person, account_id, pending.provider_user, mail="welcome")
+    try:
+        with connection.transaction():
+            person = _person_of(connection, pending.person)
+            if person.account_id is not None:
+                return _made_sure(connection, person, person.account_id, pending.provider_user)
+            account_id = _new_account(connection, person)
+            signed_in = _made_sure(connection, person, account_id, pending.provider_user)
+            _write_mail(connection, "welcome", person, account_id)
+            return signed_in
+    except RefusedError as error:
+        return error.refused
 
 
 def use_account(connection: psycopg.Connection[Any], pending: ActivationPending, account_id: str) -> Outcome:
@@ -83,62 +79,83 @@ def use_account(connection: psycopg.Connection[Any], pending: ActivationPending,
     try:
         with connection.transaction():
             person = _person_of(connection, pending.person)
-            if person is None:
-                return REFUSALS["left"]
-            if refusal := person.refusal():
-                return REFUSALS[refusal]
-            if person.account_id is not None and person.account_id != account_id:
+            if person.account_id not in {None, account_id}:
                 return REFUSALS["done-elsewhere"]
-            if person.account_id == account_id:
-                return _confirmed(connection, person, account_id, pending.provider_user)
-            return _linked(connection, person, account_id, pending.provider_user, mail="linked")
-    except AccountTakenError:
-        return REFUSALS["account-taken"]
+            signed_in = _made_sure(connection, person, account_id, pending.provider_user)
+            if person.account_id is None:
+                _write_mail(connection, "linked", person, account_id)
+            return signed_in
+    except RefusedError as error:
+        return error.refused
 
 
-def _person_of(connection: psycopg.Connection[Any], key: PersonKey) -> RosteredPerson | None:
-    district, kind, id_ = key
-    lock_district(connection, district)
-    person = find_person(connection, district, id_, "students" if kind == "students" else "teachers")
-    return person if person is not None and person.key == key else None
+def _district_of(
+    connection: psycopg.Connection[Any], provider: str, claim: RosteredClaim, only_district: str | None
+) -> str | Refused:
+    about = {"provider": provider, "tenant": claim.tenant}
+    known = [district for (district,) in connection.execute(QUERIES["districts_of_tenant"], about)]
+    if only_district is not None and known and only_district not in known:
+        return REFUSALS["other-district"]
+    named = [district for district in known if only_district in {None, district}]
+    return named[0] if len(named) == 1 else REFUSALS["district-unknown"]
 
 
-def _confirmed(
+def _person_of(connection: psycopg.Connection[Any], key: PersonKey) -> RosteredPerson:
+    """Give the person of a pending session as they are now. Raises RefusedError where they can no longer activate."""
+    lock_person(connection, key.district, key.id)
+    person = find_person(connection, key.district, key.id, key.kind)
+    if person is None:
+        raise RefusedError("left")
+    if refusal := person.refusal():
+        raise RefusedError(refusal)
+    return person
+
+
+def _new_account(connection: psycopg.Connection[Any], person: RosteredPerson) -> str:
+    if person.email is not None:
+        connection.execute(QUERIES["lock_email"], {"email": person.email.strip().lower()})
+    email = usable_email(connection, person)
+    permissions = "full" if person.age == "13 or older" else "limited"
+    about = {"display_name": person.display_name, "permissions": permissions}
+    row = connection.execute(QUERIES["make_account"], about).fetchone()
+    assert row is not None, "an insert that returns its row gives one"
+    if email is not None:
+        connection.execute(QUERIES["add_email"], {"account_id": row[0], "email": email})
+    return str(row[0])
+
+
+def _made_sure(
     connection: psycopg.Connection[Any], person: RosteredPerson, account_id: str, provider_user: str | None
 ) -> SignedIn:
-    """Sign in to the account that the person has; that an email agreed is now known for certain."""
-    if person.proof not in {"sign-in", "reviewer"}:
-        link_person(connection, person.key, account_id, "sign-in")
-    return _signed_in(connection, person, account_id, provider_user)
+    """Link the person and the account, unless that is known for certain, and sign in to it.
 
-
-def _linked(
-    connection: psycopg.Connection[Any],
-    person: RosteredPerson,
-    account_id: str,
-    provider_user: str | None,
-    mail: str | None = None,
-) -> SignedIn:
-    link_person(connection, person.key, account_id, "sign-in")
-    signed_in = _signed_in(connection, person, account_id, provider_user)
-    if mail is not None and person.age == "13 or older":
-        district, kind, id_ = person.key
-        about = {"district": district, "kind": kind, "id": id_, "account_id": account_id, "today": person.today}
-        connection.execute(QUERIES["write_mail"], {"code": mail, **about})
-    return signed_in
-
-
-def _signed_in(
-    connection: psycopg.Connection[Any], person: RosteredPerson, account_id: str, provider_user: str | None
-) -> SignedIn:
-    """Have the account's permissions follow the date of birth, and remember how ClassLink calls the person."""
-    if person.key[1] == "students" and person.age != "unknown":
+    The account's permissions follow the date of birth, where there is one. Raises RefusedError where they cannot be
+    linked; then nothing is changed once the caller's transaction has ended.
+    """
+    if person.account_id != account_id or person.proof not in {"sign-in", "reviewer"}:
+        try:
+            link_person(connection, person.key, UUID(account_id), "sign-in")
+        except AccountTakenError:
+            raise RefusedError("account-taken") from None
+        except LinkError:
+            raise RefusedError("done-elsewhere") from None
+        now = find_person(connection, person.key.district, person.key.id, person.key.kind)
+        if now is None or now.account_id != account_id:  # the district's email is another account's by now
+            raise RefusedError("office-told" if now is not None and now.state == "conflict" else "not-yet")
+    if person.key.kind == "students" and person.age != "unknown":
         permissions = "limited" if person.age == "under 13" else "full"
         connection.execute(QUERIES["set_permissions"], {"account_id": account_id, "permissions": permissions})
     if provider_user is not None:
-        district, _, id_ = person.key
-        connection.execute(QUERIES["remember_user"], {"district": district, "id": id_, "user_id": provider_user})
+        about = {"district": person.key.district, "id": person.key.id, "user_id": provider_user}
+        connection.execute(QUERIES["remember_user"], about)
     return SignedIn(account_id, person.key, provider_user)
+
+
+def _write_mail(connection: psycopg.Connection[Any], code: str, person: RosteredPerson, account_id: str) -> None:
+    """Have the account's addresses told, once; never those of somebody who is not known to be 13."""
+    if person.age == "13 or older":
+        about = {**person.key._asdict(), "account_id": account_id, "today": person.today}
+        connection.execute(QUERIES["write_mail"], {"code": code, **about})
 
 
 def _account_before_a_new_id(
@@ -151,13 +168,9 @@ def _account_before_a_new_id(
     """
     if claim.user_id is None:
         return None
-    district, kind, id_ = person.key
-    about = {"district": district, "kind": kind, "id": id_, "tenant": claim.tenant, "user_id": claim.user_id}
-    row = connection.execute(QUERIES["sourced_id_before"], about).fetchone()
+    about = {**person.key._asdict(), "tenant": claim.tenant, "user_id": claim.user_id}
+    row = connection.execute(QUERIES["account_before"], about).fetchone()
     if row is None:
         return None
-    before, account_id, born_before, born_now = row
-    if born_before is not None and born_now is not None and born_before != born_now:
-        return None
-    connection.execute(QUERIES["forget_identity"], {"tenant": claim.tenant, "subject": before})
-    return str(account_id)
+    account_id, born_before, born_now = row
+    return None if None not in {born_before, born_now} and born_before != born_now else str(account_id)

@@ -132,19 +132,18 @@ class Lobby:
     def pending_person(self, session: Session) -> PendingPerson:
         """Give whom a pending session is about. Raises RefusedError where they can no longer activate."""
         person = _pending(session).person
-        district, kind, id_ = person
         with self._pool.connection() as connection:
-            found = find_person(connection, district, id_, "students" if kind == "students" else "teachers")
+            found = find_person(connection, person.district, person.id, person.kind)
             if found is None:
                 raise RefusedError("left")
             if refusal := found.refusal():
                 raise RefusedError(refusal)
-            name = connection.execute("SELECT name FROM districts WHERE district = %s", (district,)).fetchone()
+            name = connection.execute("SELECT name FROM districts WHERE district = %s", (person.district,)).fetchone()
             return PendingPerson(
                 given=found.given,
                 display_name=found.display_name,
-                district_name=name[0] if name else district,
-                is_student=kind == "students",
+                district_name=name[0] if name else person.district,
+                is_student=person.kind == "students",
                 email=usable_email(connection, found),
                 classes=tuple(class_name for _, class_name in classes_of(connection, person)),
             )

@@ -6,7 +6,7 @@ No text says a word about matching, or that somebody else has an account.
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from services.activation.worker import PersonKey
+from services.activation.matching import PersonKey
 
 RefusalCode: TypeAlias = Literal[
     "unknown-provider",

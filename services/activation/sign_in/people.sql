@@ -1,14 +1,14 @@
 -- name: districts_of_tenant
 -- The districts that a provider means by this tenant.
-SELECT district, timezone FROM districts
+SELECT district FROM districts
 WHERE provider = %(provider)s AND tenant_id = %(tenant)s ORDER BY district;
 
 -- name: timezone
 SELECT timezone FROM districts WHERE district = %(district)s;
 
--- name: lock_district
--- The lock under which all of a district's people are matched.
-SELECT pg_advisory_xact_lock(hashtextextended('activation/' || %(district)s::text, 0));
+-- name: lock_person
+-- What is done twice, or in two windows, is done one after the other.
+SELECT pg_advisory_xact_lock(hashtextextended('sign-in/' || %(district)s::text || '/' || %(id)s::text, 0));
 
 -- name: lock_email
 SELECT pg_advisory_xact_lock(hashtextextended('email/' || %(email)s::text, 0));
@@ -31,7 +31,8 @@ LEFT JOIN identities i ON i.provider = t.provider AND i.tenant = t.tenant AND i.
 ORDER BY p.kind DESC;
 
 -- name: has_left
-SELECT EXISTS (SELECT FROM activations WHERE district = %(district)s AND id = %(id)s AND state = 'deactivated');
+SELECT EXISTS (SELECT FROM activations WHERE district = %(district)s
+    AND kind IN ('teachers', 'students') AND id = %(id)s AND state = 'deactivated');
 
 -- name: classes
 SELECT c.id, c.name FROM places l JOIN classes c ON c.district = l.district AND c.id = l.class
@@ -42,10 +43,8 @@ ORDER BY c.name, c.id;
 -- name: email_is_free
 -- No account has it, and nobody else in the district is rostered with it.
 SELECT NOT EXISTS (SELECT FROM account_emails WHERE email_key = lower(btrim(%(email)s)))
-   AND NOT EXISTS (SELECT FROM teachers WHERE district = %(district)s AND id <> %(id)s
-                   AND lower(btrim(email)) = lower(btrim(%(email)s)))
-   AND NOT EXISTS (SELECT FROM students WHERE district = %(district)s AND id <> %(id)s
-                   AND lower(btrim(email)) = lower(btrim(%(email)s)));
+   AND NOT EXISTS (SELECT FROM activations WHERE email_key = lower(btrim(%(email)s)) AND district = %(district)s
+                   AND id <> %(id)s AND state <> 'deactivated');
 
 -- name: make_account
 INSERT INTO accounts (display_name, permissions) VALUES (nullif(btrim(%(display_name)s), ''), %(permissions)s)
@@ -67,9 +66,9 @@ WHERE e.account_id = %(account_id)s AND a.permissions = 'full'
                   least(%(today)s::date, (now() AT TIME ZONE 'Etc/GMT+12')::date)) = '13 or older'
 ON CONFLICT (district, kind, id, account_id, recipient) DO NOTHING;
 
--- name: sourced_id_before
--- What ClassLink called its user before; only where that person is no longer rostered.
-SELECT u.sourced_id, i.account_id::text, i.birth_date, s.birth_date
+-- name: account_before
+-- Whose account its user opened under an earlier sourcedId; only where nobody is rostered under that any more.
+SELECT i.account_id::text, i.birth_date, s.birth_date
 FROM sign_in.classlink_users u
 JOIN identities i ON i.provider = 'classlink' AND i.tenant = u.tenant AND i.subject = u.sourced_id
 LEFT JOIN students s ON s.district = %(district)s AND s.id = %(id)s
@@ -77,9 +76,6 @@ WHERE u.tenant = %(tenant)s AND u.user_id = %(user_id)s AND u.sourced_id <> %(id
   AND i.district = %(district)s AND i.kind = %(kind)s
   AND NOT EXISTS (SELECT FROM teachers WHERE district = %(district)s AND id = u.sourced_id)
   AND NOT EXISTS (SELECT FROM students WHERE district = %(district)s AND id = u.sourced_id);
-
--- name: forget_identity
-DELETE FROM identities WHERE provider = 'classlink' AND tenant = %(tenant)s AND subject = %(subject)s;
 
 -- name: remember_user
 INSERT INTO sign_in.classlink_users (tenant, user_id, sourced_id)

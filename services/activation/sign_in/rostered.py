@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from services import clock
+from services.activation.matching import PersonKey
 from services.activation.sign_in.outcomes import RefusalCode
-from services.activation.worker import PersonKey
 from services.database.queries import Queries
 
 QUERIES = Queries("services.activation.sign_in", "people.sql")
@@ -50,13 +50,13 @@ class RosteredPerson:
         return None
 
 
-def lock_district(connection: psycopg.Connection[Any], district: str) -> None:
-    """Have whoever else matches people of this district wait for the end of the transaction."""
-    connection.execute(QUERIES["lock_district"], {"district": district})
+def lock_person(connection: psycopg.Connection[Any], district: str, id_: str) -> None:
+    """Have whoever else signs in as this person wait for the end of the transaction."""
+    connection.execute(QUERIES["lock_person"], {"district": district, "id": id_})
 
 
 def find_person(
-    connection: psycopg.Connection[Any], district: str, id_: str, kind: Literal["teachers", "students"] | None
+    connection: psycopg.Connection[Any], district: str, id_: str, kind: str | None
 ) -> RosteredPerson | None:
     """Give the person; of one who is both a teacher and a student, the `kind` that is asked for, else the teacher."""
     zone = connection.execute(QUERIES["timezone"], {"district": district}).fetchone()
@@ -69,7 +69,7 @@ def find_person(
         return None
     found_kind, given, display_name, email, state, account_id, proof, proven, classes, age = row
     return RosteredPerson(
-        key=(district, found_kind, id_),
+        key=PersonKey(district, found_kind, id_),
         given=given,
         display_name=display_name,
         email=email,

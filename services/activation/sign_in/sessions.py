@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 
+from services.activation.matching import PersonKey
 from services.activation.sign_in.outcomes import ActivationPending, SignedIn
 from services.activation.sign_in.tokens import digest, new_token
-from services.activation.worker import PersonKey
 from services.database.queries import Queries
 
 QUERIES = Queries("services.activation.sign_in", "sessions.sql")
@@ -85,7 +85,7 @@ def current_by_digest(connection: psycopg.Connection[Any], token_digest: bytes, 
     if row is None:
         return None
     family, account_id, provider, district, kind, id_, provider_user = row
-    person = (district, kind, id_) if id_ is not None else None
+    person = PersonKey(district, kind, id_) if id_ is not None else None
     return Session(token, str(family), account_id, provider, person, provider_user)
 
 

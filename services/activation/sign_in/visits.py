@@ -12,6 +12,7 @@ import psycopg
 import tenacity
 from psycopg_pool import ConnectionPool
 
+from services.activation.matching import PersonKey
 from services.activation.sign_in.outcomes import REFUSALS, ActivationPending, Outcome, Refused, RefusedError, SignedIn
 from services.activation.sign_in.providers import Round
 from services.activation.sign_in.tokens import digest, new_token
@@ -127,7 +128,7 @@ def _read(written: dict[str, Any]) -> Outcome:
     if "refused" in written:
         code = written["refused"]
         return REFUSALS[code]
-    person = tuple(written["person"]) if written["person"] else None
+    person = PersonKey(*written["person"]) if written["person"] else None
     if "account_id" in written:
         return SignedIn(written["account_id"], person, written["provider_user"])
     assert person is not None, "whose activation is pending is rostered"
