@@ -75,7 +75,7 @@ def resolve(  # noqa: PLR0917 - each is an option of its own
         raise WrongUsageError("one-of", "say either --account ID or --ask-person")
     with operator_session() as session:
         _check_open(session.connection, key)
-        account_id = _account(session.connection, key, account) if account is not None else None
+        account_id = _account(session.connection, account) if account is not None else None
         data = ConflictResolved(
             district=key.district,
             kind=key.kind,
@@ -108,8 +108,8 @@ def _check_open(connection: psycopg.Connection[Any], key: PersonKey) -> None:
         )
 
 
-def _account(connection: psycopg.Connection[Any], key: PersonKey, typed: str) -> str:
-    """Give the account's id. Raises CommandError where there is none, or it is another person's of the district."""
+def _account(connection: psycopg.Connection[Any], typed: str) -> str:
+    """Give the account's id. Raises CommandError where there is none. Whether it may be theirs activation says."""
     try:
         account_id = uuid.UUID(typed)
     except ValueError:
@@ -119,13 +119,6 @@ def _account(connection: psycopg.Connection[Any], key: PersonKey, typed: str) ->
     if connection.execute("SELECT 1 FROM accounts WHERE account_id = %s", (account_id,)).fetchone() is None:
         raise CommandError(
             "unknown-account", f"there is no account {account_id}; `rollcall account show EMAIL` finds it"
-        )
-    for taken in rows(connection, "taken_by", district=key.district, id=key.id, account_id=account_id):
-        other = PersonKey(key.district, taken["kind"], taken["id"])
-        raise CommandError(
-            "account-taken",
-            f"account {account_id} belongs to {other} already; nobody shares an account with another person of the "
-            f"district. `rollcall explain {other}` says why",
         )
     return str(account_id)
 

@@ -73,10 +73,5 @@ FROM activations LEFT JOIN LATERAL (
 WHERE state = 'conflict' AND (%(district)s::text IS NULL OR district = %(district)s)
 ORDER BY district, kind, id;
 
--- name: taken_by
--- Another person of the district who has the account already.
-SELECT kind, id FROM activations
-WHERE district = %(district)s AND account_id = %(account_id)s AND id <> %(id)s LIMIT 1;
-
 -- name: resolution
 SELECT refusal FROM resolutions WHERE event_id = %(event_id)s;

@@ -165,7 +165,6 @@ def test_what_cannot_be_followed_is_refused_before_it_is_published(
         "no-conflict": ("springfield/teachers/t1", "--ask-person"),
         "unknown-person": ("springfield/students/nobody", "--ask-person"),
         "unknown-account": (kim, "--account", str(uuid.uuid4())),
-        "account-taken": (kim, "--account", accounts["edna"]),
         "bad-account": (kim, "--account", "kim@x.org"),
         "one-of": (kim,),
     }
