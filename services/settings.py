@@ -104,3 +104,8 @@ class Settings(BaseSettings):
         description="a JSON file with the sign-in servers: Clever, ClassLink, identity providers (docs/sign-in.md); "
         "without it nobody can sign in",
     )
+    product_token_file: Path | None = Field(
+        default=None,
+        description="a file with the token, of at least 32 characters, that the product sends to the HTTP interface "
+        "(docs/classes.md); without it nobody is let in there",
+    )

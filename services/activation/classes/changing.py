@@ -62,7 +62,7 @@ def remove_student(connection: psycopg.Connection[Any], account_id: UUID, class_
 def rename_student(
     connection: psycopg.Connection[Any], account_id: UUID, class_id: UUID, person_id: UUID, name: str
 ) -> None:
-    """Give a student of a personal class another display name, unless a district's roster names them."""
+    """Call a student something else in this personal class alone, unless a district's roster names them."""
     _change(connection, account_id, "rename-student", class_id, "rename_student", person_id=person_id, name=_tidy(name))
 
 

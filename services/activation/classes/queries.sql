@@ -70,7 +70,7 @@ DELETE FROM product.class_teachers WHERE class_id = %(class_id)s AND person_id =
 UPDATE product.accounts SET display_name = %(name)s;
 
 -- name: work
-SELECT work_id, title, done_at FROM product.work ORDER BY done_at DESC, work_id;
+SELECT work_id, title, done_at FROM product.work ORDER BY done_at DESC, work_id LIMIT 100;
 
 -- name: record_work
 INSERT INTO product.work (title) VALUES (%(title)s) RETURNING work_id, title, done_at;

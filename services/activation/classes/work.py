@@ -21,7 +21,7 @@ class Work:
 
 
 def work_of(connection: psycopg.Connection[Any], account_id: UUID) -> list[Work]:
-    """Give the account's work, the newest first. Raises UnknownError."""
+    """Give the account's newest hundred pieces of work, the newest first. Raises UnknownError."""
     with acting(connection, account_id), connection.cursor(row_factory=class_row(Work)) as cursor:
         return cursor.execute(QUERIES["work"]).fetchall()
 

@@ -1,4 +1,4 @@
--- The classes of the product: synced ones as the district has them and personal ones as their teachers made them, in one
+-- The classes of the product: synced ones as the district has them, personal ones as their teachers made them, in one
 -- shape; what may be done in them and by whom; and the roster, kept from everybody but apply (promise 7).
 
 -- Classes that accounts made themselves. No district ever touches them.
@@ -14,6 +14,7 @@ CREATE INDEX personal_classes_of_a_teacher ON personal_classes (teacher);
 CREATE TABLE personal_students (
     class_id uuid NOT NULL REFERENCES personal_classes ON DELETE CASCADE,
     student uuid NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    display_name text CHECK (display_name <> ''), -- what the teacher calls them in this class
     PRIMARY KEY (class_id, student)
 );
 CREATE INDEX personal_classes_of_a_student ON personal_students (student);
@@ -81,8 +82,10 @@ INSERT INTO product.rules (rule, code, refusal, instead) VALUES
      'Delete the class if it is no longer needed.'),
     ('unknown-class', 'RC010', 'There is no such class.', 'Look at the account''s classes.'),
     ('unknown-account', 'RC011', 'There is no such account.', 'Name an account by its id.'),
-    ('unknown-person', 'RC012', 'There is no such person in this class.', 'Look at the class''s students and teachers.'),
+    ('unknown-person', 'RC012', 'There is no such person in this class.', 'Look at its students and teachers.'),
     ('name-length', 'RC013', 'A name has 1 to 200 characters.', 'Give a name of that length.'),
+    ('course-id-length', 'RC014', 'A course of Google Classroom has an id of 1 to 200 characters.',
+     'Give the course''s id, as its address there ends.'),
     ('roster-is-applied', 'RC100',
      'Rosters are written by apply alone, as role rollcall_apply, from an approved change set.',
      'Have the district correct its roster; `rollcall sync DISTRICT` brings it in without waiting for the night.');
@@ -180,7 +183,8 @@ JOIN students s ON s.district = p.district AND s.id = p.person
 LEFT JOIN activations a ON a.district = s.district AND a.kind = 'students' AND a.id = s.id AND a.state = 'activated'
 WHERE o.part = 'teacher' OR a.account_id = product.acting_account()
 UNION ALL
-SELECT o.class_id, m.student, m.student, n.display_name, true, NULL, NULL
+SELECT o.class_id, m.student, m.student,
+    CASE WHEN n.synced_student THEN n.display_name ELSE coalesce(m.display_name, n.display_name) END, true, NULL, NULL
 FROM product.own_classes o JOIN personal_students m USING (class_id) JOIN account_names n ON n.account_id = m.student
 WHERE o.part = 'teacher' OR m.student = product.acting_account();
 
@@ -245,8 +249,8 @@ BEGIN
             PERFORM refuse('unknown-account');
         END IF;
         PERFORM product.check_name(NEW.name);
-        INSERT INTO personal_classes (teacher, name, google_classroom)
-        VALUES (product.acting_account(), NEW.name, NEW.google_classroom) RETURNING class_id INTO NEW.class_id;
+        INSERT INTO personal_classes (teacher, name) VALUES (product.acting_account(), NEW.name)
+        RETURNING class_id INTO NEW.class_id;
         RETURN NEW;
     ELSIF TG_OP = 'DELETE' THEN
         PERFORM product.check_may(OLD.class_id, 'delete-class');
@@ -259,6 +263,9 @@ BEGIN
     END IF;
     IF NEW.google_classroom IS DISTINCT FROM OLD.google_classroom THEN
         PERFORM product.check_may(OLD.class_id, 'attach-google-classroom');
+        IF char_length(NEW.google_classroom) NOT BETWEEN 1 AND 200 THEN
+            PERFORM refuse('course-id-length');
+        END IF;
     END IF;
     UPDATE personal_classes SET name = NEW.name, google_classroom = NEW.google_classroom WHERE class_id = OLD.class_id;
     RETURN NEW;
@@ -286,8 +293,12 @@ BEGIN
     END IF;
     IF NEW.display_name IS DISTINCT FROM OLD.display_name THEN
         PERFORM product.check_may(OLD.class_id, 'rename-student');
+        IF (SELECT synced_student FROM account_names WHERE account_id = OLD.account_id) THEN
+            PERFORM refuse('synced-student-name');
+        END IF;
         PERFORM product.check_name(NEW.display_name);
-        UPDATE accounts SET display_name = NEW.display_name WHERE account_id = OLD.account_id;
+        UPDATE personal_students SET display_name = NEW.display_name
+        WHERE class_id = OLD.class_id AND student = OLD.account_id;
     END IF;
     RETURN NEW;
 END $$;
@@ -322,7 +333,7 @@ CREATE TRIGGER rename_account INSTEAD OF UPDATE ON product.accounts
 
 -- The two rules that hold for every role, the tables' owner and a superuser at a console included.
 
--- Statement by statement, so that it costs a million rows nothing. A district's removal cascades: see its trigger depth.
+-- Once a statement, so that it costs a million rows nothing. A district's removal cascades, so its trigger is not alone.
 CREATE FUNCTION keep_roster() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF current_user <> 'rollcall_apply' AND NOT (TG_OP = 'DELETE' AND pg_trigger_depth() > 1) THEN
@@ -357,12 +368,10 @@ CREATE TRIGGER keep_synced_student_name BEFORE UPDATE OF display_name ON account
 GRANT USAGE ON SCHEMA product TO rollcall_product;
 GRANT SELECT ON product.rules, product.classes, product.class_students, product.class_teachers, product.may,
     product.accounts, product.work TO rollcall_product;
-GRANT INSERT (name, google_classroom), UPDATE (name, google_classroom), DELETE ON product.classes TO rollcall_product;
+GRANT INSERT (name), UPDATE (name, google_classroom), DELETE ON product.classes TO rollcall_product;
 GRANT INSERT (class_id, account_id), UPDATE (display_name), DELETE ON product.class_students TO rollcall_product;
 GRANT DELETE ON product.class_teachers TO rollcall_product;
 GRANT UPDATE (display_name) ON product.accounts TO rollcall_product;
 GRANT INSERT (title, done_at) ON product.work TO rollcall_product;
 
--- The operators bring in what accounts have before any district comes.
-GRANT SELECT ON synced_classes, account_names TO rollcall_operator;
-GRANT SELECT, INSERT ON personal_classes, personal_students, account_work TO rollcall_operator;
+GRANT SELECT ON synced_classes, personal_classes, personal_students, account_work TO rollcall_operator;
