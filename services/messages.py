@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from kafka import KafkaProducer
@@ -12,6 +11,7 @@ from kafka.errors import KafkaError
 from schemas.cloudevents import CloudEvent, Headers, event_id
 from schemas.events import Event
 from schemas.topics import PAGE_BYTES, UPDATES, Topic
+from services.clock import now
 
 MOST_PENDING_BYTES = 32 * 1024 * 1024
 
@@ -65,7 +65,7 @@ def make_event(
         source=f"/rollcall/{source}",
         subject=subject or data.district,
         id=event_id(types[0], *identity),
-        time=datetime.now(UTC),
+        time=now(),
         data=data,
         correlation_id=correlation_id,
         causation_id=causation_id,

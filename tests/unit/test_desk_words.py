@@ -13,7 +13,8 @@ AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 _COLUMNS = (
     "synced_at updates aborted_at held_state whole_at pulled_at compared_at ended_at held_at provider change_set "
-    "roster_version counts held_by reasons failure_code failure_text defects"
+    "roster_version counts held_by reasons failure_code failure_text defects requested_at snapshot_started_at "
+    "afresh_at limits"
 )
 
 
@@ -34,6 +35,8 @@ def row(**known: Any) -> dict[str, Any]:
     ("known", "expected"),
     [
         ({}, "pulling"),
+        ({"requested_at": AT}, "asked for"),
+        ({"requested_at": AT, "snapshot_started_at": AT}, "pulling"),
         ({"pulled_at": AT}, "comparing"),
         ({"compared_at": AT}, "applying"),
         ({"held_state": "held"}, "applying"),
@@ -41,6 +44,9 @@ def row(**known: Any) -> dict[str, Any]:
         ({"held_state": "released", "whole_at": AT}, "applying"),
         ({"held_state": "rejected"}, "rejected"),
         ({"held_state": "released", "synced_at": AT, "updates": 1}, "applied"),
+        ({"held_state": "released", "whole_at": AT, "compared_at": AT, "afresh_at": AT}, "stale"),
+        ({"held_state": "rejected", "compared_at": AT, "afresh_at": AT}, "rejected"),
+        ({"compared_at": AT, "afresh_at": AT, "synced_at": AT, "updates": 1}, "applied"),
         ({"synced_at": AT, "updates": 0}, "unchanged"),
         ({"aborted_at": AT}, "failed"),
     ],
@@ -54,6 +60,27 @@ def test_a_night_that_was_never_heard_of_again_has_failed_and_says_so() -> None:
     shown = night_shown(began, AT)
     assert (shown.outcome, shown.failure_code) == ("failed", "unfinished")
     assert night_shown(began, AT - timedelta(seconds=2)).outcome == "applying"
+
+
+def test_a_night_that_was_asked_for_and_never_began_says_so() -> None:
+    asked = night(began_at=AT - timedelta(hours=7), requested_at=AT - timedelta(hours=7))
+    assert "asked for and never heard of again" in (night_shown(asked, AT).failure_text or "")
+
+
+def test_a_night_whose_set_was_refused_as_stale_has_ended_and_says_what_came_instead() -> None:
+    long_ago = AT - timedelta(days=3)
+    refused = night(began_at=long_ago, compared_at=long_ago, afresh_at=long_ago + timedelta(minutes=1))
+    shown = night_shown(refused, AT)
+    assert (shown.outcome, shown.ended_at) == ("stale", long_ago + timedelta(minutes=1))
+    assert "a fresh sync was asked for" in (shown.failure_text or "")
+
+
+def test_limits_are_those_of_the_header_and_without_them_those_that_the_reasons_name() -> None:
+    reasons = [{"code": "too-large", "text": "x", "kind": "classes", "limit": 50}]
+    told = night_shown(night(reasons=reasons, limits={"students": 30, "classes": 90}), AT)
+    assert told.limits == {"students": 30, "classes": 90}
+    assert night_shown(night(reasons=reasons, limits={}), AT).limits == {"classes": 50}
+    assert night_shown(night(), AT).limits == {}
 
 
 def test_what_a_night_changed_is_said_in_one_line() -> None:

@@ -1,7 +1,7 @@
 """What the desk's read model answers with: frozen, and complete enough that a page needs nothing else."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, TypeAlias
 
 from schemas.events import Operation
@@ -13,9 +13,20 @@ DistrictState: TypeAlias = Literal["held", "broken", "paused", "done", "to come"
 DISTRICT_STATES: tuple[DistrictState, ...] = ("held", "broken", "paused", "done", "to come")
 
 Outcome: TypeAlias = Literal[
-    "pulling", "comparing", "applying", "applied", "unchanged", "held", "rejected", "superseded", "failed"
+    "asked for",
+    "pulling",
+    "comparing",
+    "applying",
+    "applied",
+    "unchanged",
+    "held",
+    "rejected",
+    "superseded",
+    "stale",
+    "failed",
 ]
-"""How far a sync is, or how it ended. 'applying': let through by guard, or by a reviewer, and not yet applied."""
+"""How far a sync is, or how it ended. 'applying': let through by guard, or by a reviewer, and not yet applied. 'stale':
+the roster had moved on meanwhile, and a fresh sync was asked for in its place."""
 
 HeldState: TypeAlias = Literal["arriving", "held", "released", "rejected", "superseded"]
 """'arriving': not every change is here yet; it is not to be reviewed before they are."""
@@ -60,7 +71,10 @@ class ReasonShown:
 
 @dataclass(frozen=True, slots=True)
 class NightShown:
-    """One sync of a district. What is not known (yet) is None or empty."""
+    """One sync of a district. What is not known (yet) is None or empty.
+
+    `limits` is the percent of each kind that could change that night; of a night that was not held no topic tells it.
+    """
 
     district: str
     sync_id: str
@@ -77,11 +91,7 @@ class NightShown:
     failure_code: str | None
     failure_text: str | None
     defects: dict[str, int]
-
-    @property
-    def limits(self) -> dict[Kind, int]:
-        """The limit, in percent, that each kind was over; of kinds within their limit the topics tell none."""
-        return {reason.kind: reason.limit for reason in self.reasons if reason.kind and reason.limit is not None}
+    limits: dict[Kind, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,8 @@ class BoardRow:
     """One district on the board.
 
     `text` says in a sentence why it is where it is; `change_set` is the one to review, where one is held or paused;
-    `waiting` counts the nights since it was last applied; `told_at` is when its contact was told of this.
+    `waiting` counts the nights since it was last applied; `told_at` is when its contact was told of this; `next_night`
+    is when its next one comes.
     """
 
     district: str
@@ -102,6 +113,7 @@ class BoardRow:
     roster_version: int | None
     waiting: int
     told_at: datetime | None
+    next_night: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +165,8 @@ class Comparison:
 class DecisionShown:
     """A decision on this set and guard's answer to it.
 
-    'waiting' until guard has answered; `answer_text` says why where it was refused.
+    'waiting' until guard has answered; 'awaits' where it counts and something else must come first. `answer_text` says
+    what that is, or why it was refused.
     """
 
     event_id: str
@@ -161,9 +174,27 @@ class DecisionShown:
     reviewer: str
     reason: str
     decided_at: datetime
-    answer: Literal["waiting", "followed", "refused"]
+    answer: Literal["waiting", "awaits", "followed", "refused"]
     answer_text: str | None
     answered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Awaiting:
+    """An approval that counts, and what must come before the set is released; `until` is the pause's last day."""
+
+    reviewer: str
+    waits_for: str
+    until: date | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NowAndThen:
+    """A number as it is applied, and as it would be once the set is."""
+
+    before: int
+    after: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +211,9 @@ class HeldSetShown:
     """A held set as a reviewer needs it. `changes` is how many; `by_school` is worst first: most removed, most changes.
 
     `proofs` are sentences. `loaded` is how many changes are here; they are gone once `changes_deleted_at` is set.
-    `applied_at` is when a released set was applied, `applied_version` the roster version that it made.
+    `applied_at` is when a released set was applied, `applied_version` the roster version that it made; `afresh_at` is
+    when a fresh sync was asked for in its place, as the roster had moved on. `limits` are percents; `awaits` is set
+    while an approval of a held set waits for something else.
     """
 
     district: str
@@ -193,7 +226,10 @@ class HeldSetShown:
     held_by: Literal["policy", "pause", "operator"]
     held_at: datetime
     reasons: tuple[ReasonShown, ...]
+    limits: dict[Kind, int]
     counts: dict[Kind, Counts]
+    classes_without_teacher: NowAndThen | None
+    students_without_class: NowAndThen | None
     changes: int
     loaded: int
     changes_by_kind: dict[tuple[RecordKind, Operation], int]
@@ -209,6 +245,8 @@ class HeldSetShown:
     superseded_by: str | None
     applied_at: datetime | None
     applied_version: int | None
+    afresh_at: datetime | None
+    awaits: Awaiting | None
     changes_deleted_at: datetime | None
 
 

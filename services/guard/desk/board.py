@@ -12,11 +12,13 @@ _TONIGHT_HOUR = 22
 _ENDED_WELL = {"applied", "unchanged", "rejected"}
 
 _IN_HAND = {
+    "asked for": "asked for; it waits for its turn",
     "pulling": "being pulled from the provider",
     "comparing": "being compared with what is applied",
     "applying": "on its way to the accounts",
     "held": "held; its changes are arriving",
     "superseded": "replaced by a newer night",
+    "stale": "the roster had moved on; a fresh sync was asked for",
 }
 
 
@@ -26,7 +28,9 @@ def tonight_from(at: datetime) -> datetime:
     return today if today <= at else today - timedelta(days=1)
 
 
-def row_shown(row: Mapping[str, Any], night: NightShown | None, at: datetime) -> BoardRow:
+def row_shown(
+    row: Mapping[str, Any], night: NightShown | None, at: datetime, next_night: datetime | None = None
+) -> BoardRow:
     """Give a district's row: what needs a person comes before everything else that is true of it."""
     state = _state(row, night, tonight_from(at))
     since: datetime | None
@@ -55,6 +59,7 @@ def row_shown(row: Mapping[str, Any], night: NightShown | None, at: datetime) ->
         roster_version=row["roster_version"],
         waiting=row["nights_since"] if state in {"held", "paused"} else 0,
         told_at=told,
+        next_night=next_night,
     )
 
 

@@ -15,11 +15,11 @@ import structlog
 from psycopg_pool import ConnectionPool
 
 from schemas.cloudevents import UnreadableMessageError, header
-from schemas.topics import CHANGES, DECISIONS, HELD, NOTICES, SNAPSHOTS, UPDATES
+from schemas.topics import ACTIVATIONS, CHANGES, DECISIONS, HELD, NOTICES, SNAPSHOTS, SYNC_REQUESTS, UPDATES
 from services.clock import now
 from services.database.connect import with_role
 from services.dead_letters import DeadLetters
-from services.guard.desk import held_feed, night_feed
+from services.guard.desk import activation_feed, held_feed, night_feed
 from services.guard.desk.read_model import Connection
 from services.installation import find_installation
 from services.messages import Message, Publisher, key_text
@@ -37,6 +37,7 @@ SWEEP_SECONDS = 3600.0
 Handler: TypeAlias = Callable[[Connection, Message], None]
 
 HANDLERS: dict[tuple[str, str], Handler] = {
+    (SYNC_REQUESTS.name, "dev.rollcall.sync.requested.v1"): night_feed.requested,
     (SNAPSHOTS.name, "dev.rollcall.snapshot.started.v1"): night_feed.snapshot_started,
     (SNAPSHOTS.name, "dev.rollcall.snapshot.completed.v1"): night_feed.snapshot_completed,
     (SNAPSHOTS.name, "dev.rollcall.snapshot.aborted.v1"): night_feed.snapshot_aborted,
@@ -46,9 +47,16 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     (UPDATES.name, "dev.rollcall.school.updated.v1"): night_feed.school,
     (NOTICES.name, "dev.rollcall.notice.v1"): night_feed.notice,
     (DECISIONS.name, "dev.rollcall.review.decision.v1"): held_feed.decision,
+    (DECISIONS.name, "dev.rollcall.conflict.resolved.v1"): activation_feed.resolved,
+    (ACTIVATIONS.name, "dev.rollcall.activation.conflict.v1"): activation_feed.conflict,
+    **{
+        (ACTIVATIONS.name, f"dev.rollcall.activation.{state}.v1"): activation_feed.settled
+        for state in ("activated", "linked", "required", "deactivated")
+    },
     (HELD.name, "dev.rollcall.change-set.started.v1"): held_feed.started,
     (HELD.name, "dev.rollcall.change-set.chunk.v1"): held_feed.chunk,
     (HELD.name, "dev.rollcall.change-set.completed.v1"): held_feed.completed,
+    (HELD.name, "dev.rollcall.hold.awaits.v1"): held_feed.awaits,
     (HELD.name, "dev.rollcall.hold.superseded.v1"): held_feed.superseded,
     (HELD.name, "dev.rollcall.hold.released.v1"): held_feed.released,
     (HELD.name, "dev.rollcall.hold.rejected.v1"): held_feed.rejected,
@@ -91,13 +99,13 @@ def _handler(message: Message) -> Handler | None:
 
 def _lane_of(message: Message) -> str:
     """A district is a lane; what is keyed by the entity is one lane a partition."""
-    return "" if message.topic is UPDATES else key_text(message)
+    return "" if message.topic in (UPDATES, ACTIVATIONS) else key_text(message)
 
 
 def sweep(connection: Connection) -> int:
     """Delete the changes of every set that was decided or superseded longer ago than KEPT; give how many sets."""
-    sets = 0
-    while held_feed.delete_outlived(connection, now() - KEPT):
+    sets, at = 0, now()
+    while held_feed.delete_outlived(connection, at - KEPT, at):
         sets += 1
     if sets:
         log.info("swept", sets=sets)
@@ -128,7 +136,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     worker = Worker(
         name="desk-feed",
         topic=HELD,
-        further_topics=(SNAPSHOTS, CHANGES, UPDATES, NOTICES, DECISIONS),
+        further_topics=(SYNC_REQUESTS, SNAPSHOTS, CHANGES, UPDATES, NOTICES, DECISIONS, ACTIVATIONS),
         bootstrap=installation.kafka,
         prefix=settings.topic_prefix,
         open_lane=lambda _district: FeedLane(pool, dead_letters),

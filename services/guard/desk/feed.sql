@@ -4,6 +4,13 @@
 -- name: tell
 SELECT pg_notify('desk', %(district)s);
 
+-- name: requested
+INSERT INTO desk.nights (district, sync_id, began_at, requested_at, requested_for)
+VALUES (%(district)s, %(sync_id)s, %(requested_at)s, %(requested_at)s, %(reason)s)
+ON CONFLICT (district, sync_id) DO UPDATE
+SET began_at = least(nights.began_at, excluded.began_at), requested_at = excluded.requested_at,
+    requested_for = excluded.requested_for;
+
 -- name: snapshot_started
 -- A newer pull of the same sync voids what the one before it came to.
 INSERT INTO desk.nights (district, sync_id, began_at, snapshot_id, provider, snapshot_started_at)
@@ -74,15 +81,28 @@ INSERT INTO desk.refusals (event_id, change_set, decision, reviewer, text, refus
 VALUES (%(event_id)s, %(change_set)s, %(decision)s, %(reviewer)s, %(text)s, %(refused_at)s)
 ON CONFLICT DO NOTHING;
 
+-- name: awaits
+-- The same approval is told anew where it goes on with the same set of a later night.
+INSERT INTO desk.waiting_approvals (event_id, district, change_set, reviewer, waits_for, until, text, awaits_since,
+                                    partition, last_offset)
+VALUES (%(event_id)s, %(district)s, %(change_set)s, %(reviewer)s, %(waits_for)s, %(until)s, %(text)s,
+        %(awaits_since)s, %(partition)s, %(offset)s)
+ON CONFLICT (event_id) DO UPDATE
+SET waits_for = excluded.waits_for, until = excluded.until, text = excluded.text,
+    awaits_since = excluded.awaits_since, last_offset = excluded.last_offset
+WHERE waiting_approvals.last_offset < excluded.last_offset;
+
 -- name: held_started
 -- Guard may judge a held set again, after a pause: then the reasons are the newer ones.
 INSERT INTO desk.held_sets (district, change_set, snapshot_id, sync_id, partition, first_offset, base_version, changes,
-                            chunks, counts, reasons, proofs, defects, emptied_schools, renumbered, content, held_by,
-                            started_at, held_at)
+                            chunks, counts, reasons, limits, proofs, defects, emptied_schools, renumbered,
+                            classes_without_teacher, students_without_class, content, held_by, started_at, held_at)
 VALUES (%(district)s, %(change_set)s, %(snapshot_id)s, %(sync_id)s, %(partition)s, %(offset)s, %(base_version)s,
-        %(changes)s, %(chunks)s, %(counts)s, %(reasons)s, %(proofs)s, %(defects)s, %(emptied_schools)s, %(renumbered)s,
-        %(content)s, %(held_by)s, %(started_at)s, %(held_at)s)
-ON CONFLICT (change_set, snapshot_id) DO UPDATE SET reasons = excluded.reasons, held_by = excluded.held_by
+        %(changes)s, %(chunks)s, %(counts)s, %(reasons)s, %(limits)s, %(proofs)s, %(defects)s, %(emptied_schools)s,
+        %(renumbered)s, %(classes_without_teacher)s, %(students_without_class)s, %(content)s, %(held_by)s,
+        %(started_at)s, %(held_at)s)
+ON CONFLICT (change_set, snapshot_id) DO UPDATE
+SET reasons = excluded.reasons, limits = excluded.limits, held_by = excluded.held_by
 WHERE held_sets.state = 'held';
 
 -- name: chunk
@@ -221,4 +241,4 @@ DELETE FROM desk.held_changes WHERE held_set = %(held_set)s;
 DELETE FROM desk.held_chunks WHERE held_set = %(held_set)s;
 
 -- name: deleted
-UPDATE desk.held_sets SET changes_deleted_at = now() WHERE held_set = %(held_set)s;
+UPDATE desk.held_sets SET changes_deleted_at = %(at)s WHERE held_set = %(held_set)s;

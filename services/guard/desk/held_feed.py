@@ -11,9 +11,11 @@ from psycopg.types.json import Jsonb
 
 from schemas.cloudevents import UnreadableMessageError, header
 from schemas.events import (
+    BeforeAndAfter,
     ChangeSetCompleted,
     ChangeSetStarted,
     DecisionRefused,
+    HoldAwaits,
     HoldRejected,
     HoldReleased,
     HoldSuperseded,
@@ -39,6 +41,9 @@ def started(connection: Connection, message: Message) -> None:
         "offset": message.offset,
         "counts": counts_of(event),
         "reasons": Jsonb([reason.model_dump(exclude_none=True) for reason in event.reasons]),
+        "limits": Jsonb(event.limits),
+        "classes_without_teacher": _json(event.classes_without_teacher),
+        "students_without_class": _json(event.students_without_class),
         "proofs": Jsonb([proof.model_dump() for proof in event.proofs]),
         "defects": Jsonb(event.defects),
         "emptied_schools": Jsonb([school.model_dump() for school in event.emptied_schools]),
@@ -47,6 +52,10 @@ def started(connection: Connection, message: Message) -> None:
         "held_at": _written_at(message) or event.started_at,
     }
     connection.execute(QUERIES["held_started"], about)
+
+
+def _json(number: BeforeAndAfter | None) -> Jsonb | None:
+    return Jsonb(number.model_dump()) if number is not None else None
 
 
 def _written_at(message: Message) -> datetime | None:
@@ -87,6 +96,15 @@ def completed(connection: Connection, message: Message) -> None:
     for name in _ONCE_WHOLE:
         connection.execute(QUERIES[name], {"held_set": row[0], "completed_at": event.completed_at})
     log.info("loaded", district=event.district, change_set=event.change_set, changes=event.changes)
+    tell(connection, event.district)
+
+
+def awaits(connection: Connection, message: Message) -> None:
+    """An approval counts, and something else must come before the set is released; the decision is what caused it."""
+    event = read(message, HoldAwaits)
+    place = {"partition": message.partition, "offset": message.offset}
+    cause = header(message.headers, "ce_causationid") or header(message.headers, "ce_id")
+    connection.execute(QUERIES["awaits"], {**event.model_dump(), **place, "event_id": cause})
     tell(connection, event.district)
 
 
@@ -156,7 +174,7 @@ def decision(connection: Connection, message: Message) -> None:
     tell(connection, event.district)
 
 
-def delete_outlived(connection: Connection, before: datetime) -> bool:
+def delete_outlived(connection: Connection, before: datetime, at: datetime) -> bool:
     """Delete the changes of one set that ended before then, children's data; what it was and who decided stays.
 
     Gives False where there is none.
@@ -166,5 +184,5 @@ def delete_outlived(connection: Connection, before: datetime) -> bool:
         if row is None:
             return False
         for name in ("delete_schools_of_changes", "delete_changes", "delete_chunks", "deleted"):
-            connection.execute(QUERIES[name], {"held_set": row[0]})
+            connection.execute(QUERIES[name], {"held_set": row[0], "at": at})
     return True

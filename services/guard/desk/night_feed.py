@@ -14,6 +14,7 @@ from schemas.events import (
     SnapshotAborted,
     SnapshotCompleted,
     SnapshotStarted,
+    SyncRequested,
 )
 from schemas.records import School
 from services.database.queries import Queries
@@ -35,6 +36,13 @@ def read(message: Message, event_type: type[E]) -> E:
 def tell(connection: Connection, district: str) -> None:
     """Have pages that are open look again, once the transaction is committed."""
     connection.execute(QUERIES["tell"], {"district": district})
+
+
+def requested(connection: Connection, message: Message) -> None:
+    """A sync has been asked for."""
+    event = read(message, SyncRequested)
+    connection.execute(QUERIES["requested"], event.model_dump())
+    tell(connection, event.district)
 
 
 def snapshot_started(connection: Connection, message: Message) -> None:

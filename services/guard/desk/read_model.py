@@ -19,6 +19,7 @@ from services.clock import now
 from services.database.queries import Queries
 from services.guard.desk.answers import (
     DISTRICT_STATES,
+    Awaiting,
     Board,
     ChangeShown,
     ChangesPage,
@@ -28,10 +29,20 @@ from services.guard.desk.answers import (
     EmptiedSchoolShown,
     HeldSetShown,
     NightShown,
+    NowAndThen,
     SchoolBar,
 )
 from services.guard.desk.board import row_shown, tonight_from
-from services.guard.desk.words import change_shown, counts_shown, night_shown, proof_in_words, reasons_shown
+from services.guard.desk.foresight import next_night
+from services.guard.desk.words import (
+    change_shown,
+    counts_shown,
+    limits_shown,
+    night_shown,
+    proof_in_words,
+    reasons_shown,
+)
+from services.ingest.schedule import ScheduledDistrict, Window
 
 Connection: TypeAlias = psycopg.Connection[Any]
 Row: TypeAlias = dict[str, Any]
@@ -48,18 +59,30 @@ def _rows(connection: Connection, query: str, **parameters: object) -> list[Row]
         return cursor.execute(QUERIES[query], parameters, prepare=False).fetchall()
 
 
-def board(connection: Connection, search: str = "", *, at: datetime | None = None) -> Board:
+def board(
+    connection: Connection, search: str = "", *, at: datetime | None = None, window: Window | None = None
+) -> Board:
     """Give the board as it is at a moment (now): the districts whose id contains `search`, what needs somebody first.
 
-    Tonight is counted from the last 22:00 UTC on: every night of the United States begins after it.
+    With the window of the nights it says of each registered district when its next night is. Tonight is counted from
+    the last 22:00 UTC on: every night of the United States begins after it.
     """
     at = at or now()
     nights = {row["district"]: night_shown(row, at) for row in _rows(connection, "last_nights")}
-    shown = [row_shown(row, nights.get(row["district"]), at) for row in _rows(connection, "board")]
+    shown = [
+        row_shown(row, nights.get(row["district"]), at, _next_night(row, at, window))
+        for row in _rows(connection, "board")
+    ]
     states = Counter(row.state for row in shown)
     wanted = [row for row in shown if search.strip().lower() in row.district]
     wanted.sort(key=lambda row: (DISTRICT_STATES.index(row.state), row.district))
     return Board(tonight_from(at), {state: states[state] for state in DISTRICT_STATES}, tuple(wanted))
+
+
+def _next_night(row: Row, at: datetime, window: Window | None) -> datetime | None:
+    if window is None or not row["has_nights"]:
+        return None
+    return next_night(ScheduledDistrict(row["district"], row["timezone"], row["registered_at"]), at, window)
 
 
 def held_set(connection: Connection, change_set: str) -> HeldSetShown | None:
@@ -79,6 +102,7 @@ def _held_set(connection: Connection, row: Row) -> HeldSetShown:
     emptied = row["emptied_schools"]
     ids = {count["school"] for count in counted} | {school["school"] for school in emptied}
     names = _school_names(connection, row["district"], ids)
+    reasons = reasons_shown(row["reasons"])
     return HeldSetShown(
         district=row["district"],
         provider=row["provider"],
@@ -89,8 +113,11 @@ def _held_set(connection: Connection, row: Row) -> HeldSetShown:
         state="arriving" if row["state"] == "held" and row["whole_at"] is None else row["state"],
         held_by=row["held_by"],
         held_at=row["held_at"],
-        reasons=reasons_shown(row["reasons"]),
+        reasons=reasons,
+        limits=limits_shown(row["limits"], reasons),
         counts=counts_shown(row["counts"]),
+        classes_without_teacher=_now_and_then(row["classes_without_teacher"]),
+        students_without_class=_now_and_then(row["students_without_class"]),
         changes=row["changes"],
         loaded=row["loaded"],
         changes_by_kind={(count["kind"], count["op"]): count["changes"] for count in counted if not count["school"]},
@@ -109,8 +136,20 @@ def _held_set(connection: Connection, row: Row) -> HeldSetShown:
         superseded_by=row["superseded_by"],
         applied_at=row["applied_at"],
         applied_version=row["applied_version"],
+        afresh_at=row["afresh_at"] if row["state"] == "released" and row["applied_at"] is None else None,
+        awaits=_awaiting(row),
         changes_deleted_at=row["changes_deleted_at"],
     )
+
+
+def _now_and_then(told: Row | None) -> NowAndThen | None:
+    return NowAndThen(told["before"], told["after"]) if told is not None else None
+
+
+def _awaiting(row: Row) -> Awaiting | None:
+    if row["state"] != "held" or row["awaits_reviewer"] is None:
+        return None
+    return Awaiting(row["awaits_reviewer"], row["waits_for"], row["awaits_until"], row["awaits_since"])
 
 
 def _school_names(connection: Connection, district: str, ids: Iterable[str]) -> dict[str, str]:
@@ -195,7 +234,8 @@ def history(connection: Connection, district: str, nights: int = 60) -> tuple[Ni
 
 def record_look(connection: Connection, reviewer: str, change_set: str, what: str) -> None:
     """Write down that somebody asked to see names: `what` says which ('page 3 of students', 'change 65537')."""
-    connection.execute(QUERIES["look"], {"reviewer": reviewer, "change_set": change_set, "what": what})
+    about = {"reviewer": reviewer, "change_set": change_set, "what": what, "at": now()}
+    connection.execute(QUERIES["look"], about)
 
 
 def decisions(connection: Connection, change_set: str) -> tuple[DecisionShown, ...]:
@@ -209,4 +249,6 @@ def _decision(row: Row) -> DecisionShown:
         return DecisionShown(**about, answer="refused", answer_text=row["refusal"], answered_at=row["refused_at"])
     if row["state"] == {"approve": "released", "reject": "rejected"}[row["decision"]]:
         return DecisionShown(**about, answer="followed", answer_text=None, answered_at=row["ended_at"])
+    if row["waits_for"] is not None and row["state"] == "held":
+        return DecisionShown(**about, answer="awaits", answer_text=row["awaits_text"], answered_at=row["awaits_since"])
     return DecisionShown(**about, answer="waiting", answer_text=None, answered_at=None)

@@ -30,16 +30,21 @@ def outcome(night: Mapping[str, Any], at: datetime) -> Outcome:
         return "failed"
     if night["held_state"] in _HELD_OUTCOMES and (night["held_state"] != "held" or night["whole_at"] is not None):
         return _HELD_OUTCOMES[night["held_state"]]
+    if night["afresh_at"] is not None:
+        return "stale"
     return _under_way(night, at)
 
 
 def _under_way(night: Mapping[str, Any], at: datetime) -> Outcome:
-    heard = [night[name] for name in ("began_at", "pulled_at", "compared_at", "ended_at") if night[name] is not None]
+    moments = ("began_at", "snapshot_started_at", "pulled_at", "compared_at", "ended_at")
+    heard = [night[name] for name in moments if night[name] is not None]
     if at - max(heard) > UNFINISHED:
         return "failed"
     if night["compared_at"] is not None or night["held_state"] is not None:
         return "applying"
-    return "pulling" if night["pulled_at"] is None else "comparing"
+    if night["pulled_at"] is not None:
+        return "comparing"
+    return "asked for" if night["requested_at"] is not None and night["snapshot_started_at"] is None else "pulling"
 
 
 def night_shown(night: Mapping[str, Any], at: datetime) -> NightShown:
@@ -47,25 +52,41 @@ def night_shown(night: Mapping[str, Any], at: datetime) -> NightShown:
     how = outcome(night, at)
     code, text = night["failure_code"], night["failure_text"]
     if how == "failed" and night["aborted_at"] is None:
-        code, text = "unfinished", "It began and was never heard of again; `rollcall status` says more."
-    ended = night["synced_at"] or night["aborted_at"] or night["ended_at"] or night["held_at"]
+        began = "It began and was" if _has_begun(night) else "It was asked for and"
+        code, text = "unfinished", f"{began} never heard of again; `rollcall status` says more."
+    if how == "stale":
+        text = "the roster had moved on meanwhile, and a fresh sync was asked for"
+    ended = night["synced_at"] or night["aborted_at"] or night["afresh_at"] or night["ended_at"] or night["held_at"]
+    reasons = reasons_shown(night["reasons"])
     return NightShown(
         district=night["district"],
         sync_id=night["sync_id"],
         outcome=how,
-        began_at=night["began_at"],
-        ended_at=ended if how not in {"pulling", "comparing", "applying"} else None,
+        began_at=night["snapshot_started_at"] or night["began_at"],
+        ended_at=ended if how not in {"asked for", "pulling", "comparing", "applying"} else None,
         provider=night["provider"],
         change_set=night["change_set"],
         roster_version=night["roster_version"],
         counts=counts_shown(night["counts"]),
         held=night["held_state"] is not None,
         held_by=night["held_by"],
-        reasons=reasons_shown(night["reasons"]),
+        reasons=reasons,
         failure_code=code if how == "failed" else None,
-        failure_text=text if how == "failed" else None,
+        failure_text=text if how in {"failed", "stale"} else None,
         defects=night["defects"] or {},
+        limits=limits_shown(night["limits"], reasons),
     )
+
+
+def _has_begun(night: Mapping[str, Any]) -> bool:
+    return any(night[name] is not None for name in ("snapshot_started_at", "pulled_at", "compared_at"))
+
+
+def limits_shown(limits: Mapping[str, int] | None, reasons: tuple[ReasonShown, ...]) -> dict[Any, int]:
+    """Give each kind's limit, in percent: as the header says, else those that the reasons name."""
+    named = {reason.kind: reason.limit for reason in reasons if reason.kind and reason.limit is not None}
+    told = limits or {}
+    return {kind: told[kind] for kind in KINDS if kind in told} or named
 
 
 def counts_shown(counts: Mapping[str, Mapping[str, int]] | None) -> dict[Any, Counts]:

@@ -1,6 +1,6 @@
 """The desk as an application: its pages, its templates, and what every answer has in common."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
@@ -10,6 +10,9 @@ from fastapi.templating import Jinja2Templates
 from schemas.records import KINDS, RECORD_KINDS
 from services.clock import now
 from services.guard.desk.web import (
+    activation_charts,
+    activation_conflict_pages,
+    activation_pages,
     board_pages,
     calendar_entry_pages,
     calendar_pages,
@@ -35,9 +38,9 @@ PAGES = (
     calendar_entry_pages,
     calendar_pages,
     looks_pages,
+    activation_pages,
+    activation_conflict_pages,
 )
-GUARD_ANSWERS_WITHIN = timedelta(seconds=15)
-"""An approval that is silent for longer waits for a second reviewer, or for a pause to end: no topic tells of that."""
 
 
 def desk_app(desk: Desk) -> FastAPI:
@@ -61,6 +64,7 @@ def page_templates() -> Jinja2Templates:
         exact=plain_words.exact,
         ago=lambda moment: plain_words.ago(moment, now()),
         duration=plain_words.duration,
+        coming=lambda moment, zone: plain_words.coming(moment, zone, now()),
     )
     templates.globals.update(
         KINDS=KINDS,
@@ -76,9 +80,10 @@ def page_templates() -> Jinja2Templates:
         name_of=plain_words.name_of,
         what_differs=plain_words.what_differs,
         share_bar=charts.share_bar,
+        stacked_bar=activation_charts.stacked_bar,
+        activated_share=activation_charts.share,
         date_of=_date_of,
         day_in_words=plain_words.day_in_words,
-        is_late=lambda decided_at: now() - decided_at > GUARD_ANSWERS_WITHIN,
     )
     return Jinja2Templates(env=templates)
 

@@ -13,23 +13,30 @@ HEIGHT = 160
 
 @dataclass(frozen=True, slots=True)
 class ShareBar:
-    """The share of a kind that changes, in percent of the bar's width; `limit` where the kind is over its limit."""
+    """What a kind changes as a share of its limit, in percent of the bar's width, cut at the whole bar.
+
+    Where no limit was told, the whole bar is all that exists. `percent` is of what exists, as the limit is.
+    """
 
     changed: float
     removed: float
     percent: int | None
     limit: int | None
+    is_over: bool
 
 
 def share_bar(held: HeldSetShown, kind: Kind) -> ShareBar:
     """Give the bar of one kind of a held set. What leaves is part of what changes."""
     counts = held.counts.get(kind, Counts())
-    over = {reason.kind: reason.limit for reason in held.reasons if reason.code == "too-large"}
-    if not counts.existing:
-        return ShareBar(100.0 if counts.changed else 0.0, 0.0, counts.percent, over.get(kind))
-    changed = min(100.0, counts.changed * 100 / counts.existing)
-    removed = min(changed, counts.removed * 100 / counts.existing)
-    return ShareBar(round(changed, 2), round(removed, 2), counts.percent, over.get(kind))
+    limit = held.limits.get(kind)
+    is_over = any(reason.code == "too-large" and reason.kind == kind for reason in held.reasons)
+    whole = counts.existing * (100 if limit is None else limit)  # in hundredths of a record
+    if not whole:
+        full = 100.0 if counts.changed else 0.0
+        return ShareBar(full, min(full, 100.0 * counts.removed), counts.percent, limit, is_over)
+    changed = min(100.0, counts.changed * 10_000 / whole)
+    removed = min(changed, counts.removed * 10_000 / whole)
+    return ShareBar(round(changed, 2), round(removed, 2), counts.percent, limit, is_over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +89,11 @@ class HistoryChart:
 
 
 def history_chart(nights: Sequence[NightShown], default_limit: int) -> HistoryChart:
-    """Give the chart. The line is the limit that was told last, else the house's; shares above 100% are cut there."""
-    limit = next((limit for night in reversed(nights) for limit in night.limits.values()), default_limit)
+    """Give the chart. The line is the lowest limit of the night that told some last, else the house's.
+
+    Shares above 100% are cut there.
+    """
+    limit = next((min(night.limits.values()) for night in reversed(nights) if night.limits), default_limit)
     groups = []
     for place, night in enumerate(nights):
         left = place * GROUP

@@ -21,7 +21,7 @@ PAGE_SIZE = 50
 class Entry:
     """A look, a decision, or a change of the calendar; `what` says which names, the reason, or which entry.
 
-    Without a district it is of every district.
+    Without a district it is of every district. `person` is who a conflict is about, as KIND/ID.
     """
 
     at: datetime
@@ -30,6 +30,7 @@ class Entry:
     change_set: str | None
     district: str | None
     what: str
+    person: str | None
 
 
 @router.get("/record")

@@ -1,5 +1,6 @@
 """The desk's words and numbers: what a set would do in a sentence, times in a district's zone (pure)."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -29,6 +30,10 @@ FIELD_WORDS = {
 }
 
 
+_WEEK = timedelta(days=7)
+_MORNING = 6
+
+
 @dataclass(frozen=True, slots=True)
 class DistrictLabel:
     """What a district is called, its time zone, and whether it has nights: those on the districts plan do."""
@@ -50,7 +55,7 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
-def counted(count: int, kind: Kind) -> str:
+def counted_in_words(count: int, kind: Kind) -> str:
     """Give '1 class', '2,299 classes'."""
     return f"{count:,} {ONE[kind] if count == 1 else MANY[kind]}"
 
@@ -70,8 +75,8 @@ def consequence(counts: Mapping[Kind, Counts]) -> str:
     )
     for op, verb in verbs:
         found = [(kind, getattr(counts[kind], op)) for kind in KINDS if kind in counts]
-        records = [counted(count, kind) for kind, count in found if count and kind != "places"]
-        places = [counted(count, kind) for kind, count in found if count and kind == "places"]
+        records = [counted_in_words(count, kind) for kind, count in found if count and kind != "places"]
+        places = [counted_in_words(count, kind) for kind, count in found if count and kind == "places"]
         if records or places:
             return f"{listed(records or places)} {verb}."
     return "Nothing will change."
@@ -113,6 +118,24 @@ def ago(moment: datetime, at: datetime) -> str:
             many = seconds // length
             return f"{many} {unit}{'' if many == 1 else 's'} ago"
     return "just now"
+
+
+def coming(moment: datetime, timezone: str, at: datetime) -> str:
+    """Give a moment to come: 'tonight, 21:40 CST' until the next morning, else 'Mon 30 Nov, 21:40 CST'."""
+    there, today = zoned(moment, timezone), zoned(at, timezone).date()
+    early = there.hour < _MORNING
+    is_tonight = there.date() == today or (early and there.date() == today + timedelta(days=1))
+    return f"tonight, {there:%H:%M %Z}" if is_tonight else f"{there:%a} {there.day} {there:%b}, {there:%H:%M %Z}"
+
+
+def removed_in_the_week(nights: Iterable[NightShown], held_at: datetime) -> str | None:
+    """Say who and what left in the seven days before a set was held; None where nothing did."""
+    counted: Counter[Kind] = Counter()
+    for night in nights:
+        if night.outcome == "applied" and night.ended_at and timedelta() <= held_at - night.ended_at <= _WEEK:
+            counted.update({kind: counts.removed for kind, counts in night.counts.items()})
+    left = [counted_in_words(counted[kind], kind) for kind in KINDS if counted[kind]]
+    return listed(left) if left else None
 
 
 def duration(took: timedelta) -> str:
@@ -165,11 +188,11 @@ def done_summary(night: NightShown) -> str:
         if counts is None:
             continue
         if counts.created:
-            parts.append(f"+{counted(counts.created, kind)}")
+            parts.append(f"+{counted_in_words(counts.created, kind)}")
         if counts.removed:
-            parts.append(f"{counted(counts.removed, kind)} left")
+            parts.append(f"{counted_in_words(counts.removed, kind)} left")
         if counts.updated:
-            parts.append(f"{counted(counts.updated, kind)} changed")
+            parts.append(f"{counted_in_words(counts.updated, kind)} changed")
     return ", ".join(parts) or "nothing changed"
 
 

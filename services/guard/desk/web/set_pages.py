@@ -1,6 +1,9 @@
 """A held set: why it is held, what it would do, every change of it, and what became of it."""
 
-from typing import Annotated
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import psycopg
@@ -9,15 +12,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from schemas.events import Operation
 from schemas.records import RecordKind
+from services.clock import now
 from services.guard.desk import read_model
-from services.guard.desk.answers import HeldSetShown
-from services.guard.desk.web.charts import school_rows
+from services.guard.desk.answers import DecisionShown, HeldSetShown
+from services.guard.desk.web.charts import history_chart, school_rows
 from services.guard.desk.web.labels import district_labels
-from services.guard.desk.web.plain_words import MANY, OP_WORDS
+from services.guard.desk.web.plain_words import MANY, OP_WORDS, removed_in_the_week
 from services.guard.desk.web.visit import SentForm, SignedIn
 
 router = APIRouter()
 PAGE_SIZE = 50
+NIGHTS_SHOWN = 30
+GUARD_ANSWERS_WITHIN = timedelta(seconds=15)
+"""Where a decision is not answered for longer, guard is not running, and the page says so."""
 
 
 def _chosen(value: object) -> object:
@@ -81,6 +88,7 @@ def held_set(visit: SignedIn, change_set: str, filters: Annotated[Filters, Query
             names=names,
         )
         decisions = read_model.decisions(connection, change_set)
+        nights = read_model.history(connection, held.district, NIGHTS_SHOWN)
         label = district_labels(connection).of(held.district)
     return visit.page(
         "held_set.html",
@@ -91,11 +99,23 @@ def held_set(visit: SignedIn, change_set: str, filters: Annotated[Filters, Query
         filters=filters,
         names=names,
         decisions=decisions,
+        **_outcome(held, decisions),
+        nights=nights,
+        chart=history_chart(nights, visit.desk.limit_percent),
+        left_before=removed_in_the_week(nights, held.held_at),
     )
 
 
+def _outcome(held: HeldSetShown, decisions: Sequence[DecisionShown]) -> dict[str, Any]:
+    """Give whether guard is late with its answer, and what the outcome is known by: another one is told anew."""
+    last = decisions[-1] if decisions else None
+    late = last is not None and last.answer == "waiting" and now() - last.decided_at > GUARD_ANSWERS_WITHIN
+    about = (held.state, held.loaded, held.ended_at, held.applied_at, held.afresh_at, held.awaits, decisions, late)
+    return {"late": late, "seen": hashlib.blake2b(repr(about).encode(), digest_size=8).hexdigest()}
+
+
 @router.get("/sets/{change_set}/outcome")
-def outcome(visit: SignedIn, change_set: str) -> Response:
+def outcome(visit: SignedIn, change_set: str, seen: str = "") -> Response:
     """Show what has become of a set; the open page asks for this part again until it is settled."""
     with visit.desk.snapshot() as connection:
         held = held_set_or_404(connection, change_set)
@@ -103,7 +123,10 @@ def outcome(visit: SignedIn, change_set: str) -> Response:
         label = district_labels(connection).of(held.district)
     if not visit.is_refresh:
         return visit.go_to(f"/sets/{change_set}")
-    return visit.page("outcome.html", held=held, label=label, decisions=decisions)
+    known = _outcome(held, decisions)
+    if seen == known["seen"]:
+        return Response(status_code=204)
+    return visit.page("outcome.html", held=held, label=label, decisions=decisions, **known)
 
 
 @router.post("/sets/{change_set}/names")
