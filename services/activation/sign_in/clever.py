@@ -35,7 +35,7 @@ class _Link(StrictAnswer):
 class _MeData(StrictAnswer):
     id: Id
     district: Id
-    type: str
+    type: Id
 
 
 class _Me(StrictAnswer):
