@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 
-from schemas.records import Class, School, Student, Teacher
+from schemas.records import KINDS, Class, School, Student, Teacher
 from services.activation.classes.changing import add_student, make_class
 from services.activation.classes.reading import classes_of
 from services.database.connect import connect
@@ -62,6 +62,14 @@ class Classroom:
         """Give what a superuser finds."""
         with psycopg.connect(self.database) as connection:
             return connection.execute(query.encode(), parameters).fetchall()
+
+    def roster(self) -> list[list[tuple[Any, ...]]]:
+        """Give every row of the roster."""
+        with psycopg.connect(self.database) as connection:
+            return [
+                connection.execute(f"SELECT * FROM {table} ORDER BY district, 2, 3, 4".encode()).fetchall()
+                for table in KINDS
+            ]
 
     def person_id(self, kind: str, id_: str) -> UUID:
         """Give the id under which the product knows a rostered person."""
