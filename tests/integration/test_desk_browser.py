@@ -1,22 +1,21 @@
 """The desk in a real browser: a review from sign-in to what was applied, on any screen, by keyboard, alone."""
 
 import re
-import shutil
 import uuid
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from schemas.topics import Worker
+from tests.browsing import READ_PAGE, Window, faults, launched, needs_chromium
 from tests.desk import DISTRICT, NAME, PASSWORD, add_reviewers, hold_a_set, roster
 from tests.pipeline import Pipeline, pipeline
 from tests.stack import delete_topics, new_database
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (chromium in PATH)")
+pytestmark = needs_chromium
 
 PAGES = (
     "/",
@@ -28,31 +27,6 @@ PAGES = (
     "/calendar/2026",
     "/record",
 )
-
-READ_PAGE = """() => {
-  const seen = (e) => e.getClientRects().length > 0;
-  const parse = (c) => c.match(/[\\d.]+/g).map(Number);
-  const light = (c) => { const [r, g, b] = parse(c).slice(0, 3).map((v) => {
-    v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const ground = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
-    if ((parse(c)[3] ?? 1) > 0) return c; } return 'rgb(255, 255, 255)'; };
-  const texts = [...document.querySelectorAll('body *')].filter((e) => seen(e) && !e.closest('.hidden')
-    && [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()));
-  const pale = texts.filter((e) => { const a = light(getComputedStyle(e).color), b = light(ground(e));
-    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5; });
-  return {
-    headings: [...document.querySelectorAll('h1, h2, h3, h4')].map((h) => Number(h.tagName[1])),
-    unlabelled: [...document.querySelectorAll('input:not([type=hidden]), select, textarea')]
-      .filter((e) => !e.labels.length).map((e) => e.outerHTML),
-    nameless: [...document.querySelectorAll('a, button')].filter((e) => !e.textContent.trim()).map((e) => e.outerHTML),
-    headless: [...document.querySelectorAll('table')].filter((t) => !t.querySelector('th[scope=col]')).length,
-    pale: pale.map((e) => e.outerHTML.slice(0, 120)),
-    small: texts.filter((e) => parseFloat(getComputedStyle(e).fontSize) < 16).map((e) => e.outerHTML.slice(0, 120)),
-    wide: document.documentElement.scrollWidth - window.innerWidth,
-    lang: document.documentElement.lang, title: document.title,
-  };
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -73,26 +47,12 @@ def change_set(running: Pipeline) -> str:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
-class Screen:
-    """A window that takes down what its console says and which hosts it asks."""
-
-    def __init__(self, chromium: Browser, desk: str, **looks: Any) -> None:
-        self.context: BrowserContext = chromium.new_context(base_url=desk, **looks)
-        self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
-        self.said: list[str] = []
-        self.hosts: set[str] = set()
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
+class Screen(Window):
+    """A window at the desk."""
 
     def sign_in(self, who: str) -> None:
         self.page.goto("/")
@@ -121,14 +81,7 @@ def test_every_page_is_legible_labelled_and_in_order_and_talks_to_its_own_host_a
         assert answer.status == 200, path
         read[path] = screen.page.evaluate(READ_PAGE)
     for path, page in read.items():
-        assert page["headings"][0] == 1, path
-        assert page["headings"].count(1) == 1, path
-        assert all(after <= before + 1 for before, after in zip(page["headings"], page["headings"][1:], strict=False))
-        for fault in ("unlabelled", "nameless", "pale", "small"):
-            assert page[fault] == [], (path, fault)
-        assert page["headless"] == 0, path
-        assert page["wide"] <= 0, path
-        assert (page["lang"], bool(page["title"])) == ("en", True)
+        assert faults(page) == {}, path
     assert screen.said == []
     assert screen.hosts == {urlsplit(running.desk).netloc}
     screen.context.close()
