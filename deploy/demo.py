@@ -31,6 +31,9 @@ NIGHTS = {
     3: "a night on which most of it changes: held, looked at, approved",
 }
 
+HOME_ACCOUNT = "home@springfield.example"
+"""An account from before any district came; the sandbox's identity provider knows its owner."""
+
 screen = Console(highlight=False, soft_wrap=True)
 
 
@@ -60,6 +63,8 @@ def main() -> None:
             _what_next(settings, record.kafka, record.sandbox)
             if record.desk is not None:
                 _open_desk(settings, record.desk)
+            if record.activation is not None:
+                _open_pages(record.activation)
             started.watch(screen.print)
         sys.exit(f"the stack ended by itself; see {settings.home / 'logs'}")
     except KeyboardInterrupt:
@@ -176,6 +181,19 @@ def _open_desk(settings: Settings, desk: str) -> None:
     if is_new or all(one["email"] != "you@example.org" for one in _rollcall("desk", "list")["reviewers"]):
         _rollcall(*given, typed=password)
     screen.print(f"  The review desk: {desk}, sign in as you@example.org with {password} (this sandbox's alone)")
+
+
+def _open_pages(address: str) -> None:
+    """Say how to sign in as somebody of a sample district, and have an account there that a newcomer can log in to."""
+    if not _rollcall("account", "show", HOME_ACCOUNT, expected=(0, 1)).get("account_id"):
+        _rollcall("account", "add", HOME_ACCOUNT, "--display-name", "A newcomer from home")
+    screen.print(f"  Sign-in, activation, classes: {address}/sign-in")
+    for way, does in (
+        ("as a teacher", "choose a district; the sandbox's Clever or ClassLink lists people, teachers first"),
+        ("as a new student", "the same, with a student (in another browser, or after signing out)"),
+        ("who has an account", f"say yes when asked, log in with Sandbox Identity, choose {HOME_ACCOUNT}"),
+    ):
+        screen.print(f"    {way:<19} {does}")
 
 
 def _rollcall(*arguments: str, expected: tuple[int, ...] = (0,), typed: str | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ It is started by `deploy.local.stack`, which hands it the write end of a pipe. T
 import argparse
 import json
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from deploy.local.postgres import Postgres
 from deploy.local.process import Process, end_leftovers
 from deploy.local.record import StackRecord
 from deploy.local.supervisor import Child, Supervisor
+from deploy.sandbox.sign_in_settings import write_sign_in_file
 from schemas.topics import Worker
 from services.database.migrate import MigrationError, migrate
 from services.settings import Settings
@@ -165,12 +167,25 @@ class StackProcess:
         return {"ROLLCALL_DESK_PORT": str(port), "ROLLCALL_DESK_URL": self._settings.desk_url or self._record.desk}
 
     def _activation_settings(self) -> dict[str, str]:
-        """Choose the port of the people's pages; providers send people back there unless somebody has said where."""
-        chosen = self._home / "activation" / "ports.json"
-        port = ports.choose(chosen, "activation", self._settings.activation_port, usual=8720)
+        """Choose the port of the people's pages, have them sign in at the sandbox and let the product in by a token.
+
+        What somebody has set stays.
+        """
+        folder = self._home / "activation"
+        port = ports.choose(folder / "ports.json", "activation", self._settings.activation_port, usual=8720)
         self._record.activation = f"http://{ports.HOST}:{port}"
         reached = self._settings.activation_url or self._record.activation
-        return {"ROLLCALL_ACTIVATION_PORT": str(port), "ROLLCALL_ACTIVATION_URL": reached}
+        chosen = {"ROLLCALL_ACTIVATION_PORT": str(port), "ROLLCALL_ACTIVATION_URL": reached}
+        if self._record.sandbox is not None and self._settings.sign_in_file is None:
+            file = write_sign_in_file(self._record.sandbox, self._home / "sandbox" / "sign-in.json")
+            chosen["ROLLCALL_SIGN_IN_FILE"] = str(file)
+        if self._settings.product_token_file is None:
+            token = folder / "product-token"
+            if not token.exists():
+                token.touch(mode=0o600)
+                token.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+            chosen["ROLLCALL_PRODUCT_TOKEN_FILE"] = str(token)
+        return chosen
 
     def _worker(self, name: str, environment: dict[str, str]) -> Child:
         command = (sys.executable, "-m", "services.run_worker", name)
