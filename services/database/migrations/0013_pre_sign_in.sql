@@ -71,7 +71,7 @@ CREATE INDEX tries_by_address ON sign_in.tries (address, tried_at);
 
 -- How old a rostered person is for the under-13 rule. A student whose date of birth we do not have may be a child.
 CREATE FUNCTION sign_in.age(of_district text, of_kind text, of_id text, on_day date) RETURNS text
-LANGUAGE sql STABLE AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT CASE
         WHEN of_kind = 'teachers' THEN '13 or older'
         ELSE coalesce(
@@ -81,6 +81,7 @@ LANGUAGE sql STABLE AS $$
             'unknown')
     END
 $$;
+REVOKE EXECUTE ON FUNCTION sign_in.age FROM PUBLIC;
 
 -- The mails to people who have an account from now on: one a person and address, and none to a child.
 CREATE TABLE sign_in.mails (
@@ -112,6 +113,7 @@ CREATE TRIGGER no_mail_to_a_child BEFORE INSERT OR UPDATE OF district, kind, id,
     ON sign_in.mails FOR EACH ROW EXECUTE FUNCTION sign_in.no_mail_to_a_child();
 
 GRANT USAGE ON SCHEMA sign_in TO rollcall_sign_in, rollcall_notifier;
+GRANT EXECUTE ON FUNCTION sign_in.age TO rollcall_sign_in, rollcall_notifier;
 GRANT SELECT, INSERT, UPDATE, DELETE
     ON sign_in.visits, sign_in.sessions, sign_in.classlink_users, sign_in.external_logins, sign_in.tries
     TO rollcall_sign_in;

@@ -52,6 +52,36 @@ class SmtpServer:
         user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
         return cls(parts.hostname, port or (465 if tls else 587), user, password, tls)
 
+    async def send(self, message: EmailMessage) -> None:
+        """Send a mail and wait for the server's word that it has it. Raises NotDeliveredError."""
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(_PASSING),
+                wait=wait_exponential_jitter(multiplier=0.2, max=2),
+                stop=stop_after_attempt(3),
+                reraise=True,
+            ):
+                with attempt:
+                    await self._send(message)
+        except aiosmtplib.SMTPResponseException as error:
+            text = f"the mail server answered {error.code} ({type(error).__name__})"
+            raise NotDeliveredError(text, away=isinstance(error, _AWAY)) from None
+        except (aiosmtplib.SMTPException, OSError) as error:
+            text = f"the mail server did not take it ({type(error).__name__})"
+            raise NotDeliveredError(text, away=isinstance(error, (*_AWAY, OSError))) from None
+
+    async def _send(self, message: EmailMessage) -> None:
+        await aiosmtplib.send(
+            message,
+            hostname=self.host,
+            port=self.port,
+            username=self.user,
+            password=self.password,
+            use_tls=self.tls,
+            start_tls=True if self.password and not self.tls else None,
+            timeout=_SECONDS,
+        )
+
 
 class MailCarrier:
     """Sends parcels as mail."""
@@ -70,48 +100,26 @@ class MailCarrier:
 
     async def deliver(self, parcel: Parcel) -> None:
         """Send the mail and wait for the server's word that it has it. See `carriers.Carrier`."""
-        message = self._message(parcel)
-        try:
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(_PASSING),
-                wait=wait_exponential_jitter(multiplier=0.2, max=2),
-                stop=stop_after_attempt(3),
-                reraise=True,
-            ):
-                with attempt:
-                    await self._send(message)
-        except aiosmtplib.SMTPResponseException as error:
-            text = f"the mail server answered {error.code} ({type(error).__name__})"
-            raise NotDeliveredError(text, away=isinstance(error, _AWAY)) from None
-        except (aiosmtplib.SMTPException, OSError) as error:
-            text = f"the mail server did not take it ({type(error).__name__})"
-            raise NotDeliveredError(text, away=isinstance(error, (*_AWAY, OSError))) from None
-
-    async def _send(self, message: EmailMessage) -> None:
-        server = self._server
-        await aiosmtplib.send(
-            message,
-            hostname=server.host,
-            port=server.port,
-            username=server.user,
-            password=server.password,
-            use_tls=server.tls,
-            start_tls=True if server.password and not server.tls else None,
-            timeout=_SECONDS,
-        )
+        await self._server.send(self._message(parcel))
 
     def _message(self, parcel: Parcel) -> EmailMessage:
         mail = render(parcel, self._desk_url)
-        message = EmailMessage()
-        message["Subject"] = mail.subject
-        message["From"] = self._sender
-        message["To"] = parcel.recipient
-        message["Date"] = localtime()
-        message["Message-ID"] = f"<{parcel.name}@{self._sender.rpartition('@')[2]}>"
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday answer shall come back
+        message = new_message(self._sender, parcel.recipient, mail.subject, parcel.name)
         message.set_content(mail.text)
         message.add_alternative(mail.html, subtype="html")
         return message
+
+
+def new_message(sender: str, recipient: str, subject: str, name: str) -> EmailMessage:
+    """Give a mail that has yet to be filled; `name` makes its Message-ID, by which a double can be dropped."""
+    message = EmailMessage()
+    message["Subject"] = subject
+    message["From"] = sender
+    message["To"] = recipient
+    message["Date"] = localtime()
+    message["Message-ID"] = f"<{name}@{sender.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday answer shall come back
+    return message
 
 
 def is_address(text: str) -> bool:

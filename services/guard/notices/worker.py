@@ -1,4 +1,7 @@
-"""The notifier: writes down who must be told of each notice, and tells them, once each, by mail and webhook."""
+"""The notifier: writes down who must be told of each notice, and tells them, once each, by mail and webhook.
+
+It also sends the mails to people who have just activated their accounts.
+"""
 
 import threading
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ import structlog
 from schemas.cloudevents import UnreadableMessageError, decode, header
 from schemas.events import Notice
 from schemas.topics import NOTICES
+from services.activation.sign_in.mails import AccountMails
 from services.database.connect import connect
 from services.dead_letters import DeadLetters
 from services.guard.notices.carriers import Carrier, MisconfiguredError
@@ -111,9 +115,12 @@ def run(settings: Settings, stop: threading.Event) -> None:
     def ended(_sending: Future[None]) -> None:
         stop.set()  # who no longer sends must not go on as if: the process ends, and is started again
 
-    senders = [Sender(installation.database, carrier, gather, stop) for carrier in carriers]
-    with ThreadPoolExecutor(max(1, len(senders)), thread_name_prefix="notifier-sends") as pool:
-        sending = [pool.submit(keep_running, sender.session, stop) for sender in senders]
+    lines = [Sender(installation.database, carrier, gather, stop).session for carrier in carriers]
+    if settings.smtp is not None:
+        server = SmtpServer.at(settings.smtp.get_secret_value())
+        lines.append(AccountMails(installation.database, server, settings.mail_from, stop).session)
+    with ThreadPoolExecutor(max(1, len(lines)), thread_name_prefix="notifier-sends") as pool:
+        sending = [pool.submit(keep_running, line, stop) for line in lines]
         for future in sending:
             future.add_done_callback(ended)
         try:
