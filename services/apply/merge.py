@@ -84,7 +84,7 @@ def merge(staged: StagedChangeSet) -> Outcome:
 def _merge_kinds(connection: psycopg.Connection[Any], staged: StagedChangeSet, about: dict[str, Any]) -> None:
     counts = staged.started.counts
     connection.execute(QUERIES["analyze"])
-    connection.execute(QUERIES["stage_places"])
+    connection.execute(QUERIES["stage_new_places"])
     connection.execute(QUERIES["analyze_places"])
     for kind in RECORD_KINDS:
         statements = MERGE[kind]
@@ -92,7 +92,9 @@ def _merge_kinds(connection: psycopg.Connection[Any], staged: StagedChangeSet, a
         _expect(f"{kind} updated", counts[kind].updated, connection.execute(statements.update, about).rowcount)
         _expect(f"{kind} created", counts[kind].created, connection.execute(statements.create, about).rowcount)
     places = counts["places"]
-    _expect("places removed", places.removed, connection.execute(QUERIES["remove_places"], about).rowcount)
+    removed = connection.execute(QUERIES["remove_places"], about).rowcount
+    removed += connection.execute(QUERIES["remove_places_of_classes"], about).rowcount
+    _expect("places removed", places.removed, removed)
     _expect("places updated", places.updated, connection.execute(QUERIES["update_places"], about).rowcount)
     _expect("places created", places.created, connection.execute(QUERIES["create_places"], about).rowcount)
     nobody = connection.execute(QUERIES["places_of_nobody"], about).fetchone()

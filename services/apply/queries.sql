@@ -15,9 +15,21 @@ CREATE TEMPORARY TABLE staged (
 COPY staged (chunk, place_in_chunk, op, kind, id, before_digest, digest, record) FROM STDIN (FORMAT BINARY);
 
 -- name: stage_places
--- The places of every class that is created or updated.
-CREATE TEMPORARY TABLE staged_places AS
-SELECT s.id AS class, p.part, p.person, p.is_primary
+-- What becomes of places: of changed classes as staged, of new ones added by stage_new_places.
+CREATE TEMPORARY TABLE staged_places (
+    op text NOT NULL,
+    class text NOT NULL,
+    part text NOT NULL,
+    person text NOT NULL,
+    is_primary boolean NOT NULL
+);
+
+-- name: copy_places
+COPY staged_places (op, class, part, person, is_primary) FROM STDIN (FORMAT BINARY);
+
+-- name: stage_new_places
+INSERT INTO staged_places (op, class, part, person, is_primary)
+SELECT 'created', s.id, p.part, p.person, p.is_primary
 FROM staged s
 CROSS JOIN LATERAL json_to_record(s.record::json) AS r(teachers text[], students text[])
 CROSS JOIN LATERAL (
@@ -26,10 +38,10 @@ CROSS JOIN LATERAL (
     UNION ALL
     SELECT 'student', t.person, false FROM unnest(r.students) AS t(person)
 ) p
-WHERE s.kind = 'classes' AND s.op <> 'removed';
+WHERE s.kind = 'classes' AND s.op = 'created';
 
 -- name: analyze
-ANALYZE staged;
+ANALYZE staged (op, kind, id);
 
 -- name: analyze_places
 ANALYZE staged_places;
@@ -49,33 +61,35 @@ SELECT roster_version FROM ledger WHERE change_set = %(change_set)s;
 SELECT FROM nights WHERE sync_id = %(sync_id)s AND change_set = %(change_set)s AND state = 'unchanged';
 
 -- name: remove_places
--- Places of touched classes that are not in their new rosters.
+-- Places that changed classes lose.
+DELETE FROM places p USING staged_places n
+WHERE p.district = %(district)s AND n.op = 'removed'
+  AND p.class = n.class AND p.part = n.part AND p.person = n.person;
+
+-- name: remove_places_of_classes
 DELETE FROM places p USING staged s
-WHERE p.district = %(district)s AND s.kind = 'classes' AND s.op <> 'created' AND p.class = s.id
-  AND NOT EXISTS (
-      SELECT FROM staged_places n WHERE n.class = p.class AND n.part = p.part AND n.person = p.person);
+WHERE p.district = %(district)s AND s.kind = 'classes' AND s.op = 'removed' AND p.class = s.id;
 
 -- name: update_places
 -- Teachers who become, or are no longer, the primary one.
 UPDATE places p SET is_primary = n.is_primary
 FROM staged_places n
-WHERE p.district = %(district)s AND p.class = n.class AND p.part = n.part AND p.person = n.person
-  AND p.is_primary <> n.is_primary;
+WHERE p.district = %(district)s AND n.op = 'updated'
+  AND p.class = n.class AND p.part = n.part AND p.person = n.person;
 
 -- name: create_places
 INSERT INTO places (district, class, part, person, is_primary)
-SELECT %(district)s, class, part, person, is_primary FROM staged_places
-ON CONFLICT (district, class, part, person) DO NOTHING;
+SELECT %(district)s, class, part, person, is_primary FROM staged_places WHERE op = 'created';
 
 -- name: places_of_nobody
 -- Places, new or left over, whose person is not in the roster: there must be none.
 SELECT count(*) FROM (
     SELECT FROM staged_places n
-    WHERE n.part = 'student' AND NOT EXISTS (
+    WHERE n.op = 'created' AND n.part = 'student' AND NOT EXISTS (
         SELECT FROM students t WHERE t.district = %(district)s AND t.id = n.person)
     UNION ALL
     SELECT FROM staged_places n
-    WHERE n.part = 'teacher' AND NOT EXISTS (
+    WHERE n.op = 'created' AND n.part = 'teacher' AND NOT EXISTS (
         SELECT FROM teachers t WHERE t.district = %(district)s AND t.id = n.person)
     UNION ALL
     SELECT FROM staged s JOIN places p ON p.district = %(district)s AND p.person = s.id
@@ -84,33 +98,32 @@ SELECT count(*) FROM (
 ) nobody;
 
 -- name: publish_updates
--- Every record as it now is, with the version and its position in it (promise 10).
+-- Every record as it now is, with the version and its position in it (promise 10). The record's own text is put into the
+-- payload as it is: it was read as JSON by the merge.
 INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subject, correlationid, causationid)
 SELECT
     md5(concat_ws(E'\x1f', %(change_set)s::text, u.position)),
     'roster.updates',
-    concat_ws('/', %(district)s::text, u.kind, u.id),
-    concat_ws('.', 'dev.rollcall', u.word, u.op, 'v1'),
-    CASE u.op WHEN 'removed' THEN
-        json_build_object('district', %(district)s::text, 'roster_version', %(roster_version)s::bigint,
-            'position', u.position, 'op', u.op, 'kind', u.kind, 'id', u.id)
-    ELSE
-        json_build_object('district', %(district)s::text, 'roster_version', %(roster_version)s::bigint,
-            'position', u.position, 'op', u.op, 'kind', u.kind, 'id', u.id,
-            'digest', encode(u.digest, 'hex'), 'record', u.record::json)
-    END::text,
+    u.entity,
+    concat('dev.rollcall.', u.word, '.', u.op, '.v1'),
+    concat('{"district":"', %(district)s::text, '","roster_version":', %(roster_version)s::bigint,
+        ',"position":', u.position, ',"op":"', u.op, '","kind":"', u.kind, '","id":', to_json(u.id),
+        CASE WHEN u.op <> 'removed' THEN concat(',"digest":"', encode(u.digest, 'hex'), '","record":', u.record) END,
+        '}'),
     '/rollcall/apply',
-    concat_ws('/', %(district)s::text, u.kind, u.id),
+    u.entity,
     %(sync_id)s,
     %(change_set)s
 FROM (
-    SELECT op, kind, id, digest, record,
-        CASE kind WHEN 'schools' THEN 'school' WHEN 'teachers' THEN 'teacher'
-                  WHEN 'students' THEN 'student' ELSE 'class' END AS word,
-        row_number() OVER (ORDER BY chunk, place_in_chunk) AS position
-    FROM staged
-) u
-ORDER BY u.position;
+    SELECT s.op, s.kind, s.id, s.digest, s.record,
+        CASE s.kind WHEN 'schools' THEN 'school' WHEN 'teachers' THEN 'teacher'
+                    WHEN 'students' THEN 'student' ELSE 'class' END AS word,
+        concat_ws('/', %(district)s::text, s.kind, s.id) AS entity,
+        c.before + s.place_in_chunk + 1 AS position
+    FROM staged s JOIN (
+        SELECT chunk, sum(count(*)) OVER (ORDER BY chunk) - count(*) AS before FROM staged GROUP BY chunk
+    ) c USING (chunk)
+) u;
 
 -- name: move_roster_on
 UPDATE rosters

@@ -6,8 +6,9 @@ import msgspec
 import psycopg
 
 from schemas.cloudevents import UnreadableMessageError
-from schemas.events import ChangeSetCompleted, ChangeSetStarted
-from schemas.records import KINDS
+from schemas.events import ChangeSetCompleted, ChangeSetStarted, Operation
+from schemas.records import KINDS, RecordKind
+from services.apply.class_places import ChangedPlace, changed_places
 from services.apply.state_digest import StateDigest
 from services.database.queries import Queries
 from services.messages import RECORD_BYTES
@@ -23,13 +24,14 @@ _Digest: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
 
 
 class _Change(msgspec.Struct, frozen=True):
-    """`schemas.events.Change` as staging reads it: the record stays as it came, `before` is not needed."""
+    """`schemas.events.Change` as staging reads it: its records stay as they came."""
 
-    op: str
-    kind: str
+    op: Operation
+    kind: RecordKind
     id: str
     before_digest: _Digest | None = None
     digest: _Digest | None = None
+    before: msgspec.Raw = msgspec.Raw()
     record: msgspec.Raw = msgspec.Raw()
 
 
@@ -57,7 +59,9 @@ class StagedChangeSet:
         self._seen: set[int] = set()
         self._changes = 0
         connection.execute("SET temp_buffers = '64MB'")
+        connection.execute("SET work_mem = '64MB'")
         connection.execute(QUERIES["stage"])
+        connection.execute(QUERIES["stage_places"])
 
     def add(self, value: bytes) -> None:
         """Stage a chunk; one that was staged before, or belongs to another set, does nothing.
@@ -82,6 +86,7 @@ class StagedChangeSet:
         self._changes += len(chunk.changes)
 
     def _copy(self, chunk: _Chunk) -> None:
+        places: list[ChangedPlace] = []
         with self.connection.cursor() as cursor, cursor.copy(QUERIES["copy_staged"]) as copy:
             copy.set_types(["int4", "int4", "text", "text", "text", "bytea", "bytea", "text"])
             for place, change in enumerate(chunk.changes):
@@ -92,9 +97,17 @@ class StagedChangeSet:
                     )
                 before = bytes.fromhex(change.before_digest) if change.before_digest else None
                 after = bytes.fromhex(change.digest) if change.digest else None
-                record = None if bytes(change.record) in _NO_RECORD else bytes(change.record).decode()
-                copy.write_row((chunk.chunk, place, change.op, change.kind, change.id, before, after, record))
+                record = bytes(change.record)
+                text = None if record in _NO_RECORD else record.decode()
+                copy.write_row((chunk.chunk, place, change.op, change.kind, change.id, before, after, text))
                 self.digest_change.replace(before, after)
+                if change.kind == "classes" and change.op == "updated":
+                    places += _changed_places(chunk, change)
+        if places:
+            with self.connection.cursor() as cursor, cursor.copy(QUERIES["copy_places"]) as copy:
+                copy.set_types(["text", "text", "text", "text", "bool"])
+                for changed in places:
+                    copy.write_row(changed)
 
     def check_whole(self, completed: ChangeSetCompleted) -> None:
         """Raise IncompleteChangeSetError unless header, chunks and trailer agree on what there is."""
@@ -111,3 +124,13 @@ class StagedChangeSet:
                 f"change set {started.change_set} should have {started.changes} changes in {started.chunks} chunks "
                 f"and has {self._changes} in {len(self._seen)}; it is not applied, the next sync makes it anew"
             )
+
+
+def _changed_places(chunk: _Chunk, change: _Change) -> list[ChangedPlace]:
+    try:
+        return list(changed_places(change.id, bytes(change.before), bytes(change.record)))
+    except msgspec.DecodeError as error:
+        raise UnreadableMessageError(
+            f"chunk {chunk.chunk} of change set {chunk.change_set} does not say what class {change.id} was, or is to "
+            f"be: {type(error).__name__}"
+        ) from None
