@@ -10,6 +10,7 @@ import typer
 
 from services.cli import (
     account_commands,
+    class_commands,
     conflict_commands,
     contract_command,
     dead_letter_commands,
@@ -54,6 +55,7 @@ for commands in (
     guard_commands,
     desk_commands,
     account_commands,
+    class_commands,
     conflict_commands,
     explain_command,
     subscribe_command,

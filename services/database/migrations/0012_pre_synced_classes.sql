@@ -28,10 +28,17 @@ CREATE TABLE account_work (
 );
 CREATE INDEX work_of_an_account ON account_work (account_id, done_at DESC);
 
+-- All that rollcall_product can reach. Its transaction says who acts: SET LOCAL rollcall.account = '<account id>'.
+CREATE SCHEMA product;
+
+-- One id for what a district has, made of its key on roster.updates: the first 16 bytes of its SHA-256.
+CREATE FUNCTION product.id_of(district text, kind text, id text) RETURNS uuid LANGUAGE sql IMMUTABLE
+RETURN encode(substring(sha256(convert_to(district || '/' || kind || '/' || id, 'UTF8')) FOR 16), 'hex')::uuid;
+
 -- A synced class as people see it: with its label and how many of its students have an account.
 CREATE VIEW synced_classes AS
 SELECT
-    c.district, c.id, c.name, 'District Synced' AS label, c.school, s.name AS school_name,
+    c.district, c.id, product.id_of(c.district, 'classes', c.id) AS class_id, c.name, 'District Synced' AS label, c.school, s.name AS school_name,
     (SELECT count(*) FROM places p WHERE p.district = c.district AND p.class = c.id AND p.part = 'student') AS students,
     (SELECT count(*) FROM places p JOIN activations a ON a.district = p.district AND a.id = p.person
      WHERE p.district = c.district AND p.class = c.id AND p.part = 'student'
@@ -51,9 +58,6 @@ LEFT JOIN LATERAL (
     SELECT t.display_name FROM activations v JOIN teachers t USING (district, id)
     WHERE v.account_id = a.account_id AND v.kind = 'teachers' AND v.state = 'activated'
     ORDER BY v.district LIMIT 1) teacher ON true;
-
--- All that rollcall_product can reach. Its transaction says who acts: SET LOCAL rollcall.account = '<account id>'.
-CREATE SCHEMA product;
 
 -- The words of every refusal; pages, the HTTP interface and whoever is at a console read them from here.
 CREATE TABLE product.rules (
@@ -144,10 +148,6 @@ INSERT INTO product.class_actions (action, synced, part, rule) VALUES
 
 CREATE FUNCTION product.acting_account() RETURNS uuid LANGUAGE sql STABLE
 RETURN nullif(current_setting('rollcall.account', true), '')::uuid;
-
--- One id for what a district has, made of its key on roster.updates: the first 16 bytes of its SHA-256.
-CREATE FUNCTION product.id_of(district text, kind text, id text) RETURNS uuid LANGUAGE sql IMMUTABLE
-RETURN encode(substring(sha256(convert_to(district || '/' || kind || '/' || id, 'UTF8')) FOR 16), 'hex')::uuid;
 
 -- The classes that the acting account is in. Every view below begins here, so that nobody sees, or touches, another's.
 CREATE VIEW product.own_classes WITH (security_barrier) AS
