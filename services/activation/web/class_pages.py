@@ -19,6 +19,8 @@ router = APIRouter()
 NOBODY = UUID(int=0)
 """Who is meant where nobody was chosen: an account that there is not."""
 
+NOTHING_CHANGED = "Nothing was changed."
+
 Change: TypeAlias = Callable[[psycopg.Connection[Any]], object]
 Text = Annotated[str, Form()]
 Person = Annotated[UUID, Form()]
@@ -43,9 +45,7 @@ def my_classes(visit: SignedIn, seen: str = "") -> Response:
 @router.post("/classes")
 def make_class(visit: SentForm, name: Text = "") -> Response:
     """Make a class of the person's own."""
-    said = _try(
-        visit, lambda connection: changing.make_class(connection, visit.account_id, name), "A class needs a name."
-    )
+    said = _try(visit, lambda connection: changing.make_class(connection, visit.account_id, name))
     return visit.go_to("/") if said is None else _my_classes(visit, said=said)
 
 
@@ -68,7 +68,6 @@ def rename_class(visit: SentForm, class_id: UUID, name: Text = "") -> Response:
         visit,
         class_id,
         lambda connection: changing.rename_class(connection, visit.account_id, class_id, name),
-        needs="A class needs a name.",
     )
 
 
@@ -80,19 +79,19 @@ def add_student(visit: SentForm, class_id: UUID, student: Text = "") -> Response
         visit,
         class_id,
         lambda connection: changing.add_student(connection, visit.account_id, class_id, who),
-        needs="Choose a student first.",
     )
 
 
 @router.post("/classes/{class_id}/attach-google-classroom")
 def attach_google_classroom(visit: SentForm, class_id: UUID, course: Text = "", detach: Text = "") -> Response:
     """Attach a course of Google Classroom to a class, or take it off."""
-    wanted = None if detach else course.strip()
+    if not detach and not course.strip():
+        return _one_class(visit, class_id, said=Said("Type the number of the course first.", NOTHING_CHANGED))
+    wanted = None if detach else course
     return _done(
         visit,
         class_id,
         lambda connection: changing.attach_google_classroom(connection, visit.account_id, class_id, wanted),
-        needs="Type the number of the course first.",
     )
 
 
@@ -137,7 +136,6 @@ def rename_student(visit: SentForm, class_id: UUID, person: Person, name: Text =
     said = _try(
         visit,
         lambda connection: changing.rename_student(connection, visit.account_id, class_id, person, name),
-        "A student needs a name.",
     )
     return visit.go_to(f"/classes/{class_id}") if said is None else _one_student(visit, class_id, person, said)
 
@@ -154,26 +152,23 @@ def rename_me(visit: SentForm, name: Text = "") -> Response:
     said = _try(
         visit,
         lambda connection: changing.rename_account(connection, visit.account_id, name),
-        "Others must be able to call you something.",
     )
     return visit.go_to("/me?saved=true") if said is None else _me(visit, said)
 
 
-def _done(visit: Visit, class_id: UUID, change: Change, *, needs: str = "", then: str | None = None) -> Response:
-    said = _try(visit, change, needs)
+def _done(visit: Visit, class_id: UUID, change: Change, *, then: str | None = None) -> Response:
+    said = _try(visit, change)
     return visit.go_to(then or f"/classes/{class_id}") if said is None else _one_class(visit, class_id, said=said)
 
 
-def _try(visit: Visit, change: Change, needs: str) -> Said | None:
+def _try(visit: Visit, change: Change) -> Said | None:
     """Make the change; give why it was not made, in the database's own words where it is a rule."""
     try:
         with visit.people.product.connection() as connection:
             change(connection)
-    except psycopg.errors.CheckViolation:
-        return Said(needs, "Nothing was changed.")
     except UnknownError as error:
-        if error.rule == "unknown-account" and needs:
-            return Said(needs, "Nothing was changed.")
+        if error.rule == "unknown-account":
+            return Said("Choose a student first.", NOTHING_CHANGED)
         raise HTTPException(404) from error
     except RefusedError as error:
         return Said(error.text, error.instead)
