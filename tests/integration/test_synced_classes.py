@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeAlias, get_args
 from uuid import UUID, uuid4
 
@@ -237,3 +238,11 @@ def classroom(room: Classroom) -> tuple[Classroom, dict[str, UUID], Any]:
     people |= {id_: room.person_id("students", id_) for id_ in ("p1", "p2", "p3")}
     people |= {id_: room.person_id("teachers", id_) for id_ in ("t1", "t2")}
     return room, people, room.roster()
+
+
+def test_the_manual_tells_every_rule(room: Classroom) -> None:
+    manual = (Path(__file__).parents[2] / "docs/classes.md").read_text(encoding="utf-8")
+    table = manual[manual.index("| rule |") :].split("\n\n", 1)[0]
+    told = [name for line in table.splitlines()[2:] for name in line.split("|")[1].replace("`", "").split(",")]
+    rules = {rule for (rule,) in room.rows("SELECT rule FROM product.rules")}
+    assert sorted(name.strip() for name in told) == sorted(rules)
