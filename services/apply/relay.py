@@ -10,21 +10,26 @@ from typing import Any
 import psycopg
 import structlog
 
-from schemas.cloudevents import CONTENT_TYPE, Headers
+from schemas.cloudevents import CONTENT_TYPE
 from schemas.topics import TOPICS
+from services.apply.bulk_publisher import BulkPublisher, TextHeaders
 from services.database.connect import connect, listen
 from services.database.queries import Queries
 from services.installation import find_installation
-from services.messages import Publisher
 from services.sessions import keep_running
 from services.settings import Settings
 
 log = structlog.get_logger()
 
 QUERIES = Queries("services.apply", "relay.sql")
-BATCH = 5000
+BATCH = 10_000
 _ONE_RELAY = 0x72656C61  # the advisory lock that the relay at work holds
 _TOPICS = {topic.name: topic for topic in TOPICS}
+_SCHEMAS = {
+    (topic.name, type_): f"urn:rollcall:schema:{model.__name__}:1"
+    for topic in TOPICS
+    for type_, model in topic.types.items()
+}
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -32,7 +37,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     installation = find_installation(settings)
 
     def session(progress: threading.Event) -> None:
-        publisher = Publisher(installation.kafka, settings.topic_prefix, "rollcall-relay")
+        publisher = BulkPublisher(installation.kafka, settings.topic_prefix, "rollcall-relay")
         try:
             with connect(installation.database, "rollcall_relay") as connection:
                 _relay(connection, publisher, stop, progress)
@@ -43,7 +48,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
 
 def _relay(
-    connection: psycopg.Connection[Any], publisher: Publisher, stop: threading.Event, progress: threading.Event
+    connection: psycopg.Connection[Any], publisher: BulkPublisher, stop: threading.Event, progress: threading.Event
 ) -> None:
     listen(connection, "outbox")
     while not stop.is_set() and not _alone(connection):
@@ -61,7 +66,7 @@ def _alone(connection: psycopg.Connection[Any]) -> bool:
     return bool(row and row[0])
 
 
-def publish_batch(connection: psycopg.Connection[Any], publisher: Publisher) -> int:
+def publish_batch(connection: psycopg.Connection[Any], publisher: BulkPublisher) -> int:
     """Publish the oldest rows, at most BATCH of them, then delete them; give how many there were.
 
     Raises PublishError, and deletes nothing, where not all of them became durable.
@@ -71,21 +76,21 @@ def publish_batch(connection: psycopg.Connection[Any], publisher: Publisher) -> 
         return 0
     for row in rows:
         _, id_, topic, key, type_, payload, source, subject, time, correlation, causation = row
-        headers: Headers = [
+        headers: TextHeaders = [
             ("content-type", CONTENT_TYPE),
-            ("ce_specversion", b"1.0"),
-            ("ce_id", id_.encode()),
-            ("ce_source", source.encode()),
-            ("ce_type", type_.encode()),
-            ("ce_subject", subject.encode()),
-            ("ce_time", time.encode()),
-            ("ce_dataschema", f"urn:rollcall:schema:{_TOPICS[topic].types[type_].__name__}:1".encode()),
+            ("ce_specversion", "1.0"),
+            ("ce_id", id_),
+            ("ce_source", source),
+            ("ce_type", type_),
+            ("ce_subject", subject),
+            ("ce_time", time),
+            ("ce_dataschema", _SCHEMAS[topic, type_]),
         ]
         if correlation is not None:
-            headers.append(("ce_correlationid", correlation.encode()))
+            headers.append(("ce_correlationid", correlation))
         if causation is not None:
-            headers.append(("ce_causationid", causation.encode()))
-        publisher.publish_raw(_TOPICS[topic], headers, key.encode(), payload.encode())
+            headers.append(("ce_causationid", causation))
+        publisher.publish(_TOPICS[topic], headers, key, payload)
     publisher.flush()
     connection.execute(QUERIES["published"], {"positions": [row[0] for row in rows]})
     return len(rows)
