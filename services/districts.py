@@ -77,7 +77,9 @@ class District(BaseModel):
     credentials_file: str | None = None
     ca_file: str | None = Field(default=None, description="a CA bundle to trust for this district's server")
     tenant_id: str | None = Field(
-        default=None, description="ClassLink's tenant id, or our application's id at ClassLink"
+        default=None,
+        description="what sign-in knows the district by: Clever's district id, or ClassLink's tenant id; pulls from "
+        "ClassLink take our application's id there as well",
     )
     page_size: Annotated[int, Field(ge=1, le=10000)] | None = None
     timezone: str = "America/New_York"

@@ -26,7 +26,14 @@ Timezone = Annotated[str, typer.Option("--timezone", help="Such as America/Chica
 Plan = Annotated[PlanName, typer.Option("--plan", help="Only districts on the districts plan are rostered.")]
 Contact = Annotated[str | None, typer.Option("--contact", metavar="EMAIL", help="Whom to tell about held nights.")]
 SettingUp = Annotated[bool, typer.Option("--setting-up", help="The first load passes without a review.")]
-TenantId = Annotated[str | None, typer.Option("--tenant-id", help="ClassLink's tenant id, or our application's id.")]
+TenantId = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant-id",
+        help="What sign-in knows the district by: Clever's district id, or ClassLink's tenant id (for pulls also our "
+        "application's id).",
+    ),
+]
 CaFile = Annotated[str | None, typer.Option("--ca-file", metavar="FILE", help="A CA bundle to trust for this server.")]
 PageSize = Annotated[
     int | None, typer.Option("--page-size", help="Records in one request; the provider's most if absent.")
