@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
@@ -44,7 +45,7 @@ class Product:
         """Ask for any path of the interface, which is mounted as it is beside the people's pages."""
 
         async def asked() -> Response:
-            transport = ASGITransport(app=self.app, raise_app_exceptions=False)
+            transport = ASGITransport(app=self.app)
             async with AsyncClient(transport=transport, base_url="http://product", headers=self.headers) as client:
                 return await client.request(method, f"/api{path}", **about)
 
@@ -271,6 +272,14 @@ def test_a_database_that_does_not_answer_is_a_problem_503(tmp_path: Path) -> Non
     assert _problem(answer, 503)["type"] == "urn:rollcall:problem:database"
 
 
+def test_a_mistake_of_ours_is_a_problem_500_and_its_text_which_may_quote_a_row_goes_nowhere(product: Product) -> None:
+    room = product.classroom
+    with psycopg.connect(product.database) as connection:
+        connection.execute("ALTER TABLE personal_classes ADD CHECK (name = 'Chess club')")
+    told = _problem(product("POST", room.teacher, "/classes", {"name": "Ada Lane's class"}), 500)
+    assert "Ada Lane" not in str(told)  # and the server has nothing to log: it got an answer, not an error
+
+
 def test_the_openapi_document_is_valid_and_tells_every_problem_of_every_operation(product: Product) -> None:
     product.headers.clear()
     document = product.ask("GET", "/openapi.json").json()
@@ -285,7 +294,7 @@ def test_the_openapi_document_is_valid_and_tells_every_problem_of_every_operatio
     for path, method, operation in operations:
         told = {status for status, answer in operation["responses"].items() if MEDIA_TYPE in answer.get("content", {})}
         changes = method != "get" and "class_id" in path
-        assert told >= {"401", "404", "422", "503"} | ({"403"} if changes else set()), (path, method)
+        assert told >= {"401", "404", "422", "500", "503"} | ({"403"} if changes else set()), (path, method)
         assert operation["security"], (path, method)
         for status in told:
             schema = operation["responses"][status]["content"][MEDIA_TYPE]["schema"]

@@ -42,7 +42,7 @@ def create_api(pool: ConnectionPool[psycopg.Connection[Any]], token_file: Path |
         docs_url=None,  # they would load scripts from elsewhere
         redoc_url=None,
         dependencies=[Depends(let_in)],
-        responses=described(401, 422, 503),
+        responses=described(401, 422, 500, 503),
     )
     app.state.access = Access(pool, token_file)
     for routes in (account_routes, class_routes):

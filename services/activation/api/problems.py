@@ -1,5 +1,6 @@
 """Every answer that is not what was asked for, as problem details (RFC 9457). A refusal's words are the database's."""
 
+import uuid
 from typing import Any
 
 import psycopg
@@ -84,7 +85,8 @@ def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     for error in (psycopg.OperationalError, PoolTimeout):
         app.add_exception_handler(error, _database_away)
-    app.add_exception_handler(Exception, _mistake_of_ours)
+    for mistake in (psycopg.Error, Exception):  # the first so that no server logs its text, which may quote a row
+        app.add_exception_handler(mistake, _mistake_of_ours)
 
 
 def _refused(_request: Request, error: Exception) -> JSONResponse:
@@ -106,10 +108,11 @@ def _http(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _database_away(_request: Request, error: Exception) -> JSONResponse:
-    log.warning("the accounts database does not answer", error=type(error).__name__)
+    log.warning("database-away", error=type(error).__name__)
     return problem(503, "database", "The accounts database does not answer. Nothing was done; try again in a minute.")
 
 
 def _mistake_of_ours(request: Request, error: Exception) -> JSONResponse:
-    log.error("an answer of the product's API failed", error=type(error).__name__, method=request.method)
-    return problem(500, "mistake", "Something is wrong with this service. Nothing was done.")
+    number = uuid.uuid4().hex[:8]
+    log.error("product-api-failed", number=number, path=request.url.path, error=type(error).__name__)
+    return problem(500, "mistake", f"Something is wrong with this service. Tell an operator the number {number}.")

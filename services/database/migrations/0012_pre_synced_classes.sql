@@ -281,6 +281,10 @@ BEGIN
         IF NOT EXISTS (SELECT FROM accounts WHERE account_id = NEW.account_id) THEN
             PERFORM refuse('unknown-account');
         END IF;
+        PERFORM FROM personal_classes WHERE class_id = NEW.class_id FOR KEY SHARE;
+        IF NOT FOUND THEN -- deleted at this very moment
+            PERFORM refuse('unknown-class');
+        END IF;
         INSERT INTO personal_students (class_id, student) VALUES (NEW.class_id, NEW.account_id)
         ON CONFLICT DO NOTHING;
         NEW.person_id := NEW.account_id;
