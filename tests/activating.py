@@ -1,4 +1,4 @@
-"""A district in which some have accounts, some are asked and two are in conflict: by real workers."""
+"""A district in which some have accounts, some are asked and three are in conflict: by real workers."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from tests.rostered import add_account
 
 STUDENTS = 24
 ACTIVATED = 18
-TWO_ACCOUNTS = ("s019", "s020")
+TWO_ACCOUNTS = ("s019", "s020", "s021")
 """Students with whose email there are two accounts each."""
 
 

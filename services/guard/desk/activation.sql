@@ -40,8 +40,11 @@ SELECT district, kind, id, state, reason, text, candidates, account_id, ended_te
 FROM desk.conflicts WHERE district = %(district)s AND kind = %(kind)s AND id = %(id)s;
 
 -- name: person
-SELECT schools, sharing_email FROM desk.conflict_people
-WHERE district = %(district)s AND kind = %(kind)s AND id = %(id)s;
+SELECT sharing_email,
+    ARRAY(SELECT coalesce(s.name, u.id)
+          FROM unnest(p.schools) AS u (id) LEFT JOIN desk.schools s ON s.district = p.district AND s.id = u.id
+          ORDER BY 1) AS schools
+FROM desk.conflict_people p WHERE district = %(district)s AND kind = %(kind)s AND id = %(id)s;
 
 -- name: person_names
 SELECT display_name, email, number FROM desk.conflict_people

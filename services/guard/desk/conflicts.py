@@ -63,7 +63,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class PersonFacts:
-    """What is known of the person without saying who it is; `sharing_email` are others, as KIND/ID."""
+    """What is known of the person without saying who it is: schools by name, and who shares the email, as KIND/ID."""
 
     schools: list[str]
     sharing_email: list[str]

@@ -9,7 +9,7 @@ UNION ALL
 SELECT acted_at, operator, did, NULL, district, what, NULL
 FROM desk.calendar_acts
 UNION ALL
-SELECT looked_at, reviewer, 'saw names', NULL, district, 'a conflict', kind || '/' || id
+SELECT looked_at, reviewer, 'saw names', NULL, district, 'the person and accounts of a conflict, ' || kind || '/' || id, kind || '/' || id
 FROM desk.conflict_looks
 UNION ALL
 SELECT decided_at, reviewer, CASE WHEN account_id IS NULL THEN 'let the person be asked' ELSE 'said whose account it is' END,
