@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 
 import httpx
 import psycopg
@@ -216,6 +217,27 @@ def test_who_the_roster_does_not_let_in_is_told_so_and_nothing_is_stored(town: T
     assert town.everything() == before
 
 
+def test_who_is_back_on_the_roster_is_not_told_that_they_have_left(town: Town, browser: Browser) -> None:
+    person = student()
+    town.roster(person)
+    town.unroster(person)
+    town.roster(person, matched=False)
+    assert refusal(browser.sign_in("clever", person.who)) == "not-yet"
+
+
+def test_a_person_with_two_roles_has_one_account_in_both(town: Town, browser: Browser) -> None:
+    learns = student()
+    teaches = Person("springfield", "teachers", learns.id, learns.email, classes=("Art 7",))
+    town.roster(learns, teaches)
+    browser.sign_in("clever", learns.who)
+    assert browser.me()["person"] == ["springfield", "students", learns.id]
+    browser.post("/activate/create")
+    account_id = browser.me()["account_id"]
+    assert town.activation(learns) == town.activation(teaches) == ("activated", account_id)
+    browser.sign_in("clever", teaches.who)
+    assert browser.me() == {"account_id": account_id, "person": list(teaches.who.split("/")), "pending": False}
+
+
 def test_ids_count_byte_for_byte(town: Town, browser: Browser) -> None:
     person = student("riverside")
     town.roster(person)
@@ -302,6 +324,16 @@ def test_the_day_somebody_turns_13_lifts_the_limits_at_their_next_sign_in(town: 
     assert town.query("SELECT permissions FROM accounts WHERE account_id = %s", account_id) == [("full",)]
 
 
+def test_a_childs_account_that_was_matched_by_itself_is_limited_when_they_log_in(town: Town, browser: Browser) -> None:
+    child = student(born=CHILD)
+    assert child.email is not None
+    account_id = town.add_account(child.email)
+    town.roster(child)
+    login(browser, child.email)
+    assert browser.me() == {"account_id": account_id, "person": None, "pending": False}
+    assert town.query("SELECT permissions FROM accounts WHERE account_id = %s", account_id) == [("limited",)]
+
+
 def test_a_student_without_a_date_of_birth_is_treated_as_a_child_might_be(town: Town, browser: Browser) -> None:
     unknown = student("riverside", born=None)
     town.roster(unknown)
@@ -352,6 +384,21 @@ def test_a_double_click_makes_one_account(town: Town, browser: Browser) -> None:
     assert {window.me()["account_id"] for window in windows} == {account_id}
     assert town.query("SELECT count(*) FROM account_emails WHERE email = %s", person.email) == [(1,)]
     assert told(town, person) == ["required", "linked"]
+
+
+def test_a_whole_class_that_activates_at_the_same_moment_gets_in(town: Town, browsers: Browsers) -> None:
+    people = [student(district) for district in ("springfield", "riverside") for _ in range(10)]
+    town.roster(*people)
+
+    def activate(browser: Browser, person: Person) -> str | None:
+        browser.sign_in(PROVIDER[person.district], person.who)
+        browser.post("/activate/create")
+        account_id: str | None = browser.me().get("account_id")
+        return account_id
+
+    accounts = in_parallel([partial(activate, browsers.new(), person) for person in people])
+    assert [town.activation(person) for person in people] == [("activated", account_id) for account_id in accounts]
+    assert len(set(accounts)) == len(people)
 
 
 def test_two_windows_that_choose_differently_end_with_one_account(town: Town, browsers: Browsers) -> None:
@@ -420,8 +467,12 @@ def test_a_new_sign_in_ends_the_session_of_who_was_here_before(town: Town, brows
     earlier = browser.http.cookies["rollcall_session"]
     browser.sign_in("clever", second.who)
     assert browser.me()["person"] == ["springfield", "students", second.id]
-    browser.http.cookies.set("rollcall_session", earlier, domain="127.0.0.1", path="/")
     assert town.query("SELECT 1 FROM sign_in.sessions WHERE token = %s", digest(earlier)) == []
+    browser.command(add_faults=[{"server": "clever", "step": "me", "status": 503}])
+    assert refusal(browser.sign_in("clever", first.who)) == "provider-away"
+    assert browser.me() != {}  # nobody has come
+    assert refusal(browser.sign_in("clever", "springfield/students/nobody")) == "not-rostered"
+    assert browser.me() == {}  # somebody has, and it is not their session
 
 
 # ---------------------------------------------------------------- attacks
@@ -461,6 +512,14 @@ def test_a_code_delivered_twice_by_the_same_browser_is_exchanged_once(town: Town
     assert browser.command()["clever token"] == exchanges + 1
     twins[0].post("/sign-out")
     assert all(twin.me() == {} for twin in twins)  # they are one sign-in, and end together
+
+
+def test_the_round_to_an_identity_provider_carries_a_nonce_and_a_proof_key(browser: Browser) -> None:
+    one, other = (query_of(browser.get("/sign-in/identity").headers["location"]) for _ in range(2))
+    for asked in (one, other):
+        assert asked["code_challenge_method"] == "S256"
+        assert asked["scope"] == "openid email"
+    assert not {one[name] for name in ("state", "nonce", "code_challenge")} & set(other.values())
 
 
 def test_a_used_state_takes_no_other_code(town: Town, browser: Browser) -> None:

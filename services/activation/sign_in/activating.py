@@ -24,6 +24,7 @@ from services.activation.sign_in.rostered import (
     QUERIES,
     RosteredPerson,
     find_person,
+    follow_age,
     has_left,
     lock_person,
     usable_email,
@@ -142,9 +143,7 @@ def _made_sure(
         now = find_person(connection, person.key.district, person.key.id, person.key.kind)
         if now is None or now.account_id != account_id:  # the district's email is another account's by now
             raise RefusedError("office-told" if now is not None and now.state == "conflict" else "not-yet")
-    if person.key.kind == "students" and person.age != "unknown":
-        permissions = "limited" if person.age == "under 13" else "full"
-        connection.execute(QUERIES["set_permissions"], {"account_id": account_id, "permissions": permissions})
+    follow_age(connection, account_id)
     if provider_user is not None:
         about = {"district": person.key.district, "id": person.key.id, "user_id": provider_user}
         connection.execute(QUERIES["remember_user"], about)

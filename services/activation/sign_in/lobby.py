@@ -22,7 +22,7 @@ from services.activation.sign_in.log_in import account_of_login, account_of_pass
 from services.activation.sign_in.outcomes import REFUSALS, ActivationPending, Outcome, Refused, RefusedError, SignedIn
 from services.activation.sign_in.provider_settings import SignInSettings, load_sign_in_settings
 from services.activation.sign_in.providers import AccountClaim, Provider, Returned
-from services.activation.sign_in.rostered import classes_of, find_person, usable_email
+from services.activation.sign_in.rostered import classes_of, find_person, follow_age, usable_email
 from services.activation.sign_in.sessions import Session
 from services.activation.sign_in.sign_in_http import ProviderAnswerError, SignInHttp
 from services.activation.sign_in.tokens import digest
@@ -32,6 +32,10 @@ log = structlog.get_logger()
 
 ROSTERING = ("clever", "classlink")
 """The providers by which people come through their district; all others open accounts that people have."""
+
+
+_NOBODY_KNOWN = {"provider-answer", "provider-away", "code-refused"}
+"""Refusals that come before the provider has said who it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,16 @@ class Lobby:
     def come_back(self, provider: str, browser: str, state: str, code: str, had: str | None) -> Session:
         """Finish a round, once; give the new session, signed in or pending. Raises RefusedError.
 
-        `had` is the token of the session that this browser had before: that one is over, as computers are shared.
+        `had` is the token of the session that this browser had before: that one is over, as computers are shared,
+        even where who comes now is refused; unless it is the activation that this round was to go on with.
         """
         found = self._provider(provider)
         claimed = visits.claim(self._pool, provider, browser, state, code)
         outcome = self._finish(provider, found, claimed, code) if isinstance(claimed, visits.Claimed) else claimed
+        is_somebody_new = isinstance(claimed, visits.Claimed) and claimed.session is None
         if isinstance(outcome, Refused):
+            if is_somebody_new and outcome.code not in _NOBODY_KNOWN:
+                self.sign_out(had)
             raise RefusedError(outcome.code)
         with self._pool.connection() as connection, connection.transaction():
             if isinstance(claimed, visits.Claimed):
@@ -165,6 +173,7 @@ class Lobby:
                     connection, session, use_account(connection, _pending(session), account_id), session.provider
                 )
             with connection.transaction():
+                follow_age(connection, account_id)
                 sessions.end(connection, session.token if session else None)
                 return sessions.open_session(connection, SignedIn(account_id), "password")
 
@@ -199,6 +208,7 @@ class Lobby:
         except RefusedError as error:
             return error.refused
         if claimed.session is None:
+            follow_age(connection, account_id)
             return SignedIn(account_id)
         session = sessions.current_by_digest(connection, claimed.session)
         if session is None or not session.is_pending:

@@ -53,8 +53,17 @@ RETURNING account_id::text;
 -- name: add_email
 INSERT INTO account_emails (account_id, email) VALUES (%(account_id)s, btrim(%(email)s));
 
--- name: set_permissions
-UPDATE accounts SET permissions = %(permissions)s WHERE account_id = %(account_id)s AND permissions <> %(permissions)s;
+-- name: follow_age
+-- Permissions as the dates of birth of those whose account it is have them; unchanged where there is none.
+UPDATE accounts a SET permissions = p.permissions
+FROM (
+    SELECT CASE WHEN bool_or(g.age = 'under 13') THEN 'limited' WHEN bool_or(g.age = '13 or older') THEN 'full' END
+        AS permissions
+    FROM activations v JOIN districts d USING (district)
+    CROSS JOIN LATERAL sign_in.age(v.district, v.kind, v.id, (%(now)s AT TIME ZONE d.timezone)::date) AS g(age)
+    WHERE v.account_id = %(account_id)s AND v.kind = 'students'
+) p
+WHERE a.account_id = %(account_id)s AND p.permissions <> a.permissions;
 
 -- name: write_mail
 -- One a person and address. Born on this day thirteen years ago counts once it is that day everywhere.

@@ -39,12 +39,10 @@ class RosteredPerson:
 
         DESIGN, "Whose account": a student must be in at least one class.
         """
-        if self.state is None:
+        if self.state in {None, "deactivated"}:  # rostered, and activation has not heard of it yet
             return "not-yet"
         if self.state == "conflict":
             return "office-told"
-        if self.state == "deactivated":
-            return "left"
         if self.state == "required" and self.key[1] == "students" and not self.classes:
             return "no-class"
         return None
@@ -86,6 +84,11 @@ def has_left(connection: psycopg.Connection[Any], district: str, id_: str) -> bo
     """Tell whether somebody of this id was rostered once and is no longer."""
     row = connection.execute(QUERIES["has_left"], {"district": district, "id": id_}).fetchone()
     return bool(row and row[0])
+
+
+def follow_age(connection: psycopg.Connection[Any], account_id: str) -> None:
+    """Limit the account of somebody who is under 13, and lift that once they are not."""
+    connection.execute(QUERIES["follow_age"], {"account_id": account_id, "now": clock.now()})
 
 
 def usable_email(connection: psycopg.Connection[Any], person: RosteredPerson) -> str | None:
