@@ -45,8 +45,8 @@ class ChangeSet:
     content: str
     emptied_schools: tuple[EmptiedSchool, ...]
     renumbered: dict[RecordKind, int]
-    classes_without_teacher: BeforeAndAfter
-    students_without_class: BeforeAndAfter
+    classes_without_teacher: BeforeAndAfter | None
+    students_without_class: BeforeAndAfter | None
     chunks: Spool
 
 
@@ -201,13 +201,14 @@ def work_out(district: str, applied: AppliedRoster, pages: dict[RecordKind, Spoo
     id_ = ChangeSetId(district, baseline.roster_version)
     chunks = _Chunks(id_, chunk_records)
     # A first load means nothing beside itself, and is the largest of all: nothing is looked at twice there.
-    meaning = Meaning(applied.students_of_schools()) if any(baseline.totals.values()) else None
+    meaning = Meaning(applied.students_of_schools) if any(baseline.totals.values()) else None
     comparer = _Comparer(applied, chunks, chunk_records, meaning)
     try:
         counts: dict[Kind, KindCounts] = {kind: comparer.compare(kind, pages[kind]) for kind in RECORD_KINDS}
         counts["places"] = comparer.places(baseline.totals["places"])
-        without_teacher = comparer.classes_without_teacher()
-        without_class = comparer.students_without_class(counts["students"])
+        # Where nothing changes nothing is judged, so that an ordinary night does not count everybody.
+        without_teacher = comparer.classes_without_teacher() if chunks.total else None
+        without_class = comparer.students_without_class(counts["students"]) if chunks.total else None
         chunks.close_chunk()
     except BaseException:
         chunks.spool.close()

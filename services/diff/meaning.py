@@ -4,6 +4,7 @@ Guard judges by the header alone (promise 4), so what can only be seen in the ch
 """
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TypeAlias
 
 from schemas.events import EmptiedSchool
@@ -15,10 +16,10 @@ Marks: TypeAlias = tuple[str, ...]
 class Meaning:
     """Looks at every change to a district that has records already, in any order.
 
-    `students_of_schools` is how many applied students each school has.
+    `students_of_schools` gives how many applied students each school has; it is asked only if students change.
     """
 
-    def __init__(self, students_of_schools: dict[str, int]) -> None:
+    def __init__(self, students_of_schools: Callable[[], dict[str, int]]) -> None:
         self._students_of_schools = students_of_schools
         self._moves: Counter[str] = Counter()
         self._left: dict[RecordKind, list[Marks]] = {}
@@ -36,9 +37,11 @@ class Meaning:
 
     def emptied_schools(self) -> tuple[EmptiedSchool, ...]:
         """Give the schools that had students and would have none, by id."""
+        if not self._moves:
+            return ()
         return tuple(
             EmptiedSchool(school=school, students=students)
-            for school, students in sorted(self._students_of_schools.items())
+            for school, students in sorted(self._students_of_schools().items())
             if students > 0 and students + self._moves[school] <= 0
         )
 

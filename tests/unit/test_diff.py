@@ -94,14 +94,14 @@ def _student(id_: str, school: str, email: str | None = None, number: str | None
 
 
 def test_a_school_that_loses_all_its_students_is_seen_whether_they_leave_or_move() -> None:
-    meaning = Meaning({"lincoln": 2, "adams": 5})
+    meaning = Meaning(lambda: {"lincoln": 2, "adams": 5})
     meaning.look_at("students", _student("p1", "lincoln"), None)
     meaning.look_at("students", _student("p2", "lincoln"), _student("p2", "adams"))
     assert [(one.school, one.students) for one in meaning.emptied_schools()] == [("lincoln", 2)]
 
 
 def test_a_school_whose_students_are_replaced_is_not_emptied() -> None:
-    meaning = Meaning({"lincoln": 1})
+    meaning = Meaning(lambda: {"lincoln": 1})
     meaning.look_at("students", _student("p1", "lincoln"), None)
     meaning.look_at("students", None, _student("p2", "lincoln"))
     assert meaning.emptied_schools() == ()
@@ -118,7 +118,7 @@ def test_those_who_leave_and_come_with_the_same_email_or_number_are_renumbered(
         changes.append((None, _student(f"new-{person}", "s", email and email.lower(), number)))
     changes.append((_student("left", "s", "left@x.example"), None))
     changes.append((None, _student("came", "s")))
-    meaning = Meaning({})
+    meaning = Meaning(lambda: {})
     for before, after in data.draw(st.permutations(changes)):
         meaning.look_at("students", before, after)
     assert meaning.renumbered() == ({"students": len(people)} if people else {})
