@@ -284,7 +284,7 @@ def test_activation_shows_what_will_be_joined_and_says_no_word_of_matching(place
     [
         ("s90", "required", "You are not in a class yet."),
         ("s21", "conflict", "We need your school's help to get you in."),
-        ("s22", "deactivated", "You are no longer on the list that your school sends us."),
+        ("s22", "deactivated", "Your school has just added you, and we are still getting ready."),
     ],
 )
 def test_who_cannot_activate_is_told_what_to_do_and_not_more(
