@@ -118,7 +118,7 @@ def test_a_districts_summer_is_set_changed_and_removed(running: Pipeline, operat
     add(operator, "summer", district="springfield", first_day="06-20", last_day="08-10")
     kept = running.query("SELECT district, first_day, last_day, added_by FROM summer_pauses")
     assert kept == [("springfield", "06-20", "08-10", WHO)]
-    assert "06-20, every year" in operator.get("/calendar/2027").text
+    assert "20 June, every year" in operator.get("/calendar/2027").text
     operator.post("/calendar/remove/summer/springfield", "/calendar/remove/summer/springfield")
     assert running.query("SELECT 1 FROM summer_pauses") == []
     assert operator.get("/calendar/remove/summer/springfield").status_code == 404

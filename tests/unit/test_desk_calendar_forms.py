@@ -86,6 +86,7 @@ def test_what_is_meant_is_read_as_the_command_line_reads_it() -> None:
     [
         ("pause", replace(PAUSE, name="  "), "name", "The name must not be empty."),
         ("pause", replace(PAUSE, first_day="tomorrow"), "first_day", "'tomorrow' is not a day"),
+        ("pause", replace(PAUSE, first_day=""), "first_day", "Choose the first day."),
         ("pause", replace(PAUSE, last_day="2027-06-13"), "last_day", "2027-06-13 is before the first day, 2027-06-14."),
         ("pause", replace(PAUSE, last_day="2029-06-13"), "last_day", "more than a year"),
         ("pause", replace(PAUSE, district="shelbyville"), "district", "Choose a district."),

@@ -26,7 +26,7 @@ def night(**known: Any) -> dict[str, Any]:
 def row(**known: Any) -> dict[str, Any]:
     columns = (
         "totals roster_version applied_at change_set held_at held_by reasons pause_code pause_text pause_at "
-        "held_told_at lost_told_at broken_since"
+        "held_told_at lost_told_at broken_since awaits_reviewer waits_for"
     )
     return dict.fromkeys(columns.split()) | {"district": "springfield", "nights_since": 0} | known
 
@@ -120,6 +120,8 @@ def test_tonight_begins_at_the_last_22_utc_before_every_night_of_the_states() ->
     [
         ({"change_set": "c", "held_by": "policy"}, {"aborted_at": AT}, "held"),
         ({"pause_code": "pause-begun"}, {"aborted_at": AT}, "broken"),
+        ({"change_set": "c", "held_by": "policy", "waits_for": "second reviewer"}, {}, "held"),
+        ({"change_set": "c", "held_by": "policy", "waits_for": "end of pause"}, {}, "paused"),
         ({"change_set": "c", "held_by": "pause"}, {"held_state": "held", "whole_at": AT}, "paused"),
         ({"pause_code": "pause-begun", "pause_at": AT}, {"synced_at": AT, "updates": 1}, "paused"),
         ({"pause_code": "pause-over", "pause_at": AT}, {"synced_at": AT, "updates": 1}, "done"),
@@ -131,6 +133,13 @@ def test_a_district_stands_where_it_needs_a_person_most(
     known: dict[str, Any], last: dict[str, Any], expected: str
 ) -> None:
     assert row_shown(row(**known), night_shown(night(**last), AT), AT).state == expected
+
+
+def test_a_set_that_somebody_has_approved_says_on_the_board_what_it_waits_for() -> None:
+    waiting = row(change_set="c", held_by="policy", reasons=[{"code": "x", "text": "too large"}], held_at=AT,
+                  awaits_reviewer="ana", waits_for="second reviewer")  # fmt: skip
+    shown = row_shown(waiting, night_shown(night(held_state="held", whole_at=AT), AT), AT)
+    assert shown.text == "too large; approved by ana, waits for a second reviewer"
 
 
 def test_a_class_shows_who_joins_and_who_leaves_it_and_hides_nothing() -> None:

@@ -21,6 +21,8 @@ _IN_HAND = {
     "stale": "the roster had moved on; a fresh sync was asked for",
 }
 
+_WAITS = {"second reviewer": "a second reviewer", "end of pause": "the end of the pause"}
+
 
 def tonight_from(at: datetime) -> datetime:
     """Give the last 22:00 UTC: every night of the United States begins after it, and ends before the next."""
@@ -37,7 +39,7 @@ def row_shown(
     told: datetime | None = None
     if state == "held":
         since, told = row["held_at"], row["held_told_at"]
-        text = "; ".join(reason.text for reason in reasons_shown(row["reasons"])) or "an operator wants to look first"
+        text = _why(row) or "an operator wants to look first"
     elif state == "broken":
         assert night is not None, "only a night breaks"
         since, text = row["broken_since"] or night.began_at, night.failure_text or ""
@@ -45,9 +47,11 @@ def row_shown(
     elif state == "paused":
         since = told = row["pause_at"] if row["pause_code"] == "pause-begun" else None
         since = since or row["held_at"]
-        text = row["pause_text"] if told else "; ".join(reason.text for reason in reasons_shown(row["reasons"]))
+        text = row["pause_text"] if told else _why(row)
     else:
         since, text = _quiet(night, state)
+    if state in {"held", "paused"} and row["awaits_reviewer"] is not None:
+        text += f"; approved by {row['awaits_reviewer']}, waits for {_WAITS[row['waits_for']]}"
     return BoardRow(
         district=row["district"],
         state=state,
@@ -64,7 +68,8 @@ def row_shown(
 
 
 def _state(row: Mapping[str, Any], night: NightShown | None, tonight: datetime) -> DistrictState:
-    if row["change_set"] is not None and row["held_by"] != "pause":
+    goes_on_by_itself = row["held_by"] == "pause" or row["waits_for"] == "end of pause"
+    if row["change_set"] is not None and not goes_on_by_itself:
         return "held"
     if night is not None and night.outcome == "failed":
         return "broken"
@@ -73,6 +78,10 @@ def _state(row: Mapping[str, Any], night: NightShown | None, tonight: datetime) 
     if night is not None and night.began_at >= tonight and night.outcome in _ENDED_WELL:
         return "done"
     return "to come"
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    return "; ".join(reason.text for reason in reasons_shown(row["reasons"]))
 
 
 def _quiet(night: NightShown | None, state: DistrictState) -> tuple[datetime | None, str]:

@@ -8,6 +8,7 @@ WITH seen AS (
 )
 SELECT seen.district, label.timezone, label.has_nights, label.registered_at, applied.totals, applied.roster_version, applied.synced_at AS applied_at,
        waiting.change_set, waiting.held_at, waiting.held_by, waiting.reasons,
+       awaits.reviewer AS awaits_reviewer, awaits.waits_for,
        pause.code AS pause_code, pause.text AS pause_text, pause.noticed_at AS pause_at,
        told.noticed_at AS held_told_at, lost.noticed_at AS lost_told_at,
        (SELECT min(failed.began_at) FROM desk.nights failed
@@ -26,9 +27,15 @@ LEFT JOIN LATERAL (
     WHERE district = seen.district AND synced_at IS NOT NULL ORDER BY began_at DESC LIMIT 1
 ) applied ON true
 LEFT JOIN LATERAL (
-    SELECT change_set, held_at, held_by, reasons FROM desk.held_sets
+    SELECT change_set, partition, first_offset, held_at, held_by, reasons FROM desk.held_sets
     WHERE district = seen.district AND state = 'held' AND whole_at IS NOT NULL ORDER BY held_set DESC LIMIT 1
 ) waiting ON true
+LEFT JOIN LATERAL (
+    SELECT reviewer, waits_for FROM desk.waiting_approvals w
+    WHERE w.change_set = waiting.change_set AND w.partition = waiting.partition
+        AND w.last_offset > waiting.first_offset
+    ORDER BY w.last_offset DESC LIMIT 1
+) awaits ON true
 LEFT JOIN LATERAL (
     SELECT code, text, noticed_at FROM desk.notices
     WHERE district = seen.district AND code IN ('pause-begun', 'pause-over') ORDER BY noticed_at DESC LIMIT 1

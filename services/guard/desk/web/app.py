@@ -84,6 +84,7 @@ def page_templates() -> Jinja2Templates:
         activated_share=activation_charts.share,
         date_of=_date_of,
         day_in_words=plain_words.day_in_words,
+        day_of_years=plain_words.day_of_years,
     )
     return Jinja2Templates(env=templates)
 

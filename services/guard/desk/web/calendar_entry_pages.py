@@ -21,7 +21,7 @@ from services.guard.desk.web.labels import (
     expected_changes,
     summers,
 )
-from services.guard.desk.web.plain_words import days_in_words, expected_in_words, would_hold_in_words
+from services.guard.desk.web.plain_words import day_of_years, days_in_words, expected_in_words, would_hold_in_words
 from services.guard.desk.web.visit import Operating, SentEntry, Visit
 from services.ingest.schedule import Window
 
@@ -169,5 +169,6 @@ def _described(connection: psycopg.Connection[Any], labels: Labels, what: What, 
                 days = days_in_words(change.first_day, change.last_day)
                 return f"the limit of {change.percent}% for {change.kind} of {labels.of(change.district).name}, {days}"
     elif (summer := summers(connection).get(key)) is not None:
-        return f"the summer of {labels.of(key).name}, {summer.first_day} to {summer.last_day} of every year"
+        days = f"{day_of_years(summer.first_day)} to {day_of_years(summer.last_day)}"
+        return f"the summer of {labels.of(key).name}, {days} of every year"
     return None

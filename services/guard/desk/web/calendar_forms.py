@@ -116,12 +116,18 @@ class Reading:
         self.wrong["district"] = "Choose a district."
         return None
 
+    def _day(self, field: str, called: str, typed: str) -> date | None:
+        if not typed.strip():
+            self.wrong[field] = f"Choose {called.lower()}."
+            return None
+        return self._read(field, called, parse_day, typed)
+
     def _days(self) -> tuple[date | None, date | None]:
         """The last day is the first one where none is typed."""
-        first_day = self._read("first_day", "The first day", parse_day, self._typed.first_day)
+        first_day = self._day("first_day", "The first day", self._typed.first_day)
         last_day = first_day
         if self._typed.last_day:
-            last_day = self._read("last_day", "The last day", parse_day, self._typed.last_day)
+            last_day = self._day("last_day", "The last day", self._typed.last_day)
         if first_day is not None and last_day is not None:
             self._read("last_day", "The last day", lambda days: check_days(*days), (first_day, last_day))
         return first_day, last_day

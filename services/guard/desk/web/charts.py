@@ -9,6 +9,7 @@ from services.guard.desk.answers import Counts, HeldSetShown, NightShown, School
 BAR = 4
 GROUP = BAR * len(KINDS) + 6
 HEIGHT = 160
+_FEWEST_GROUPS = 5  # a night's date is as wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +106,6 @@ def history_chart(nights: Sequence[NightShown], default_limit: int) -> HistoryCh
                 height = max(1.5, HEIGHT * share / 100)
                 columns.append(Column(left + 3 + index * BAR, HEIGHT - height, height, kind))
         groups.append(NightGroup(night, left, tuple(columns)))
-    return HistoryChart(tuple(groups), max(1, len(nights)) * GROUP, HEIGHT, HEIGHT * (1 - limit / 100), limit)
+    return HistoryChart(
+        tuple(groups), max(_FEWEST_GROUPS, len(nights)) * GROUP, HEIGHT, HEIGHT * (1 - limit / 100), limit
+    )

@@ -152,6 +152,12 @@ def day_in_words(day: date) -> str:
     return f"{day:%a} {day.day} {day:%b %Y}"
 
 
+def day_of_years(month_and_day: str) -> str:
+    """Give '15 June' of '06-15'."""
+    day = date.fromisoformat(f"2000-{month_and_day}")  # a leap year
+    return f"{day.day} {day:%B}"
+
+
 def days_in_words(first_day: date, last_day: date) -> str:
     """Give 'Mon 14 Dec 2026', or 'Mon 14 Dec 2026 to Thu 17 Dec 2026'."""
     first = day_in_words(first_day)
@@ -200,6 +206,8 @@ def row_text(row: BoardRow) -> str:
     """Give what a row of the board says."""
     if row.state == "done" and row.night is not None and row.night.outcome == "applied":
         return done_summary(row.night)
+    if row.state == "to come" and row.night is not None and row.night.ended_at is not None:
+        return f"last time: {row.text}"
     return row.text
 
 
