@@ -28,7 +28,7 @@ LEFT JOIN identities i ON i.provider = t.provider AND i.tenant = t.tenant AND i.
 WHERE o.account_id = %(account_id)s AND o.district = %(district)s AND o.id <> %(id)s
 UNION ALL
 SELECT true
-FROM identities i JOIN activations o ON o.id = i.subject
+FROM identities i JOIN activations o ON o.id = i.subject COLLATE "default"
 JOIN district_tenants t ON t.district = o.district AND t.provider = i.provider AND t.tenant = i.tenant
 WHERE i.account_id = %(account_id)s AND i.proof <> 'email'
   AND o.district = %(district)s AND o.id <> %(id)s AND o.state <> 'deactivated';

@@ -21,13 +21,22 @@ CREATE TEMPORARY TABLE IF NOT EXISTS matching_decisions (
 -- name: begin
 -- One turn at a time in the whole database: whose account it is depends on people of other partitions and districts,
 -- who may be matched at this very moment. The identities that matching writes are no news to it.
-SELECT pg_advisory_xact_lock(hashtextextended('activation', 0)), set_config('rollcall.matching', 'on', true);
+-- Every table is reached by its index, person by person: while a first load fills them, what PostgreSQL believes of
+-- their sizes is wrong by orders of magnitude, and it would rather read them whole. For the same reason, below, what
+-- must not choose the index is written IS NOT DISTINCT FROM, which none can answer; and OFFSET 0 holds it to the order
+-- in which a query is written.
+SELECT pg_advisory_xact_lock(hashtextextended('activation', 0)), set_config('rollcall.matching', 'on', true),
+    set_config(planner.setting, 'off', true)
+FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan',
+    'enable_material', 'jit']) AS planner(setting);
 
 -- name: clear
 TRUNCATE matching_staged, matching_emails, matching_accounts, matching_people, matching_decisions;
 
 -- name: end
-SELECT set_config('rollcall.matching', 'off', true);
+SELECT set_config('rollcall.matching', 'off', true), set_config(planner.setting, 'on', true)
+FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan',
+    'enable_material', 'jit']) AS planner(setting);
 
 -- name: copy_staged
 COPY matching_staged (district, kind, id, roster_version, removed, email, number, birth_date, given, family) FROM STDIN;
@@ -55,8 +64,11 @@ WHERE e.email_key <> '' AND (a.id IS NULL OR r.removed OR a.email_key IS DISTINC
 -- The accounts that they are known by.
 INSERT INTO matching_accounts (account_id)
 SELECT i.account_id
-FROM matching_staged r JOIN district_tenants t USING (district)
-JOIN identities i ON i.provider = t.provider AND i.tenant = t.tenant AND i.subject = r.id;
+FROM matching_staged r
+CROSS JOIN LATERAL (SELECT * FROM district_tenants t WHERE t.district = r.district OFFSET 0) t
+CROSS JOIN LATERAL (
+    SELECT * FROM identities i
+    WHERE i.provider = t.provider AND i.tenant = t.tenant AND i.subject = r.id OFFSET 0) i;
 
 -- name: people_gone
 WITH gone AS (
@@ -103,8 +115,8 @@ WITH taken AS (
     INSERT INTO matching_emails SELECT DISTINCT email_key FROM taken WHERE email_key IS NOT NULL
 ), people AS (
     INSERT INTO matching_people SELECT a.district, a.kind, a.id
-    FROM (SELECT DISTINCT subject FROM taken WHERE subject IS NOT NULL) s JOIN activations a ON a.id = s.subject
-    WHERE a.state <> 'deactivated'
+    FROM (SELECT DISTINCT subject FROM taken WHERE subject IS NOT NULL) s
+    CROSS JOIN LATERAL (SELECT * FROM activations a WHERE a.id = s.subject AND a.state <> 'deactivated' OFFSET 0) a
 )
 INSERT INTO matching_accounts SELECT DISTINCT account_id FROM taken;
 
@@ -113,16 +125,22 @@ INSERT INTO matching_accounts SELECT DISTINCT account_id FROM taken;
 WITH named AS (
     SELECT a.district, a.kind, a.id, a.email_key
     FROM unnest(%(districts)s::text[], %(ids)s::text[]) AS p(district, id)
-    JOIN activations a ON a.district = p.district AND a.kind IN ('teachers', 'students') AND a.id = p.id
-    WHERE a.state <> 'deactivated'
+    CROSS JOIN LATERAL (
+        SELECT * FROM activations a
+        WHERE a.district = p.district AND a.kind IN ('teachers', 'students') AND a.id = p.id
+          AND a.state <> 'deactivated' OFFSET 0) a
 ), people AS (
     INSERT INTO matching_people SELECT district, kind, id FROM named
 ), emails AS (
     INSERT INTO matching_emails SELECT email_key FROM named WHERE email_key IS NOT NULL
 )
 INSERT INTO matching_accounts
-SELECT i.account_id FROM named n JOIN district_tenants t USING (district)
-JOIN identities i ON i.provider = t.provider AND i.tenant = t.tenant AND i.subject = n.id;
+SELECT i.account_id
+FROM named n
+CROSS JOIN LATERAL (SELECT * FROM district_tenants t WHERE t.district = n.district OFFSET 0) t
+CROSS JOIN LATERAL (
+    SELECT * FROM identities i
+    WHERE i.provider = t.provider AND i.tenant = t.tenant AND i.subject = n.id OFFSET 0) i;
 
 -- name: touch_emails
 INSERT INTO matching_emails SELECT lower(btrim(email)) FROM unnest(%(emails)s::text[]) AS e(email);
@@ -137,21 +155,30 @@ INSERT INTO matching_people (district, kind, id)
 WITH accounts AS MATERIALIZED (
     SELECT account_id FROM matching_accounts
     UNION
-    SELECT e.account_id FROM matching_emails m JOIN account_emails e USING (email_key)
+    SELECT e.account_id FROM matching_emails m
+    CROSS JOIN LATERAL (SELECT account_id FROM account_emails e WHERE e.email_key = m.email_key OFFSET 0) e
 ), emails AS MATERIALIZED (
     SELECT email_key FROM matching_emails
     UNION
-    SELECT e.email_key FROM accounts JOIN account_emails e USING (account_id)
+    SELECT e.email_key FROM accounts
+    CROSS JOIN LATERAL (SELECT email_key FROM account_emails e WHERE e.account_id = accounts.account_id OFFSET 0) e
 )
 SELECT district, kind, id FROM matching_staged WHERE NOT removed
 UNION ALL
-SELECT o.district, o.kind, o.id FROM emails JOIN activations o USING (email_key) WHERE o.state <> 'deactivated'
+SELECT o.district, o.kind, o.id
+FROM emails
+CROSS JOIN LATERAL (
+    SELECT * FROM activations o WHERE o.email_key = emails.email_key AND o.state <> 'deactivated' OFFSET 0) o
 UNION ALL
 SELECT o.district, o.kind, o.id
-FROM accounts JOIN identities i USING (account_id)
-JOIN activations o ON o.id = i.subject
-JOIN district_tenants t ON t.district = o.district AND t.provider = i.provider AND t.tenant = i.tenant
-WHERE o.state <> 'deactivated';
+FROM accounts
+CROSS JOIN LATERAL (SELECT * FROM identities i WHERE i.account_id = accounts.account_id OFFSET 0) i
+CROSS JOIN LATERAL (
+    SELECT * FROM activations o
+    WHERE o.id = i.subject COLLATE "default" AND o.state <> 'deactivated' OFFSET 0) o
+CROSS JOIN LATERAL (
+    SELECT FROM district_tenants t
+    WHERE t.district = o.district AND t.provider = i.provider AND t.tenant = i.tenant OFFSET 0) t;
 
 -- name: people_left
 -- Of those whom it concerns, who is in the roster no longer: their removals are still on their way, perhaps behind the
@@ -166,12 +193,21 @@ WHERE a.state <> 'deactivated' AND a.roster_version < r.roster_version
 
 -- name: give_way
 -- A link by email alone gives way to somebody of the district who is known by the same account by more than that.
-DELETE FROM identities i USING matching_people p, district_tenants t
-WHERE t.district = p.district AND i.provider = t.provider AND i.tenant = t.tenant AND i.subject = p.id
-  AND i.proof = 'email' AND EXISTS (
-    SELECT FROM identities h JOIN activations o ON o.id = h.subject
-    WHERE h.account_id = i.account_id AND h.provider = i.provider AND h.tenant = i.tenant AND h.subject <> i.subject
-      AND h.proof <> 'email' AND o.district = p.district AND o.state <> 'deactivated');
+DELETE FROM identities WHERE (provider, tenant, subject) IN (
+    SELECT i.provider, i.tenant, i.subject
+    FROM matching_people p
+    CROSS JOIN LATERAL (SELECT * FROM district_tenants t WHERE t.district = p.district OFFSET 0) t
+    CROSS JOIN LATERAL (
+        SELECT * FROM identities i
+        WHERE i.provider = t.provider AND i.tenant = t.tenant AND i.subject = p.id AND i.proof = 'email' OFFSET 0) i
+    CROSS JOIN LATERAL (
+        SELECT * FROM identities h
+        WHERE h.account_id = i.account_id AND h.provider IS NOT DISTINCT FROM i.provider
+          AND h.tenant IS NOT DISTINCT FROM i.tenant AND h.subject <> i.subject AND h.proof <> 'email' OFFSET 0) h
+    CROSS JOIN LATERAL (
+        SELECT FROM activations o
+        WHERE o.id = h.subject COLLATE "default" AND o.district IS NOT DISTINCT FROM p.district
+          AND o.state <> 'deactivated' OFFSET 0) o);
 
 -- name: decide
 -- The rule (docs/decisions/0006-matching.md), for everybody concerned at once. `known` is the account that the person's
@@ -181,25 +217,37 @@ WITH concerned AS MATERIALIZED (
     SELECT DISTINCT district, id FROM matching_people
 ), person AS MATERIALIZED (
     SELECT a.district, a.kind, a.id, t.provider, t.tenant,
-        (s).number, (s).birth_date, (s).name_key,
+        -- Both roles go by the student's facts, so that they come to one decision.
+        CASE WHEN m.by_twin THEN b.number ELSE a.number END AS number,
+        CASE WHEN m.by_twin THEN b.birth_date ELSE a.birth_date END AS birth_date,
+        CASE WHEN m.by_twin THEN b.name_key ELSE a.name_key END AS name_key,
         a.state AS was_state, a.account_id AS was_account_id, a.reason AS was_reason, a.candidates AS was_candidates,
         coalesce(a.asked_reason, b.asked_reason) AS asked_reason,
         coalesce(a.asked_candidates, b.asked_candidates) AS asked_candidates,
-        b.id IS NOT NULL AS two_roles, m.emails, m.opposite_kinds, i.account_id AS known, coalesce(i.proof, '') AS proof, i AS remembered,
+        b.id IS NOT NULL AS two_roles, m.emails, m.opposite_kinds, i.account_id AS known, coalesce(i.proof, '') AS proof,
+        (i.district, i.kind, i.number, i.birth_date, i.name_key) AS remembered,
         ARRAY(SELECT DISTINCT e.account_id FROM account_emails e WHERE e.email_key = ANY (m.emails) ORDER BY 1) AS mail
     FROM concerned p
-    JOIN district_tenants t USING (district)
-    JOIN activations a ON a.district = p.district AND a.kind IN ('teachers', 'students') AND a.id = p.id
-        AND a.state <> 'deactivated'
-    LEFT JOIN activations b ON b.district = a.district AND b.id = a.id AND b.state <> 'deactivated'
-        AND b.kind = CASE a.kind WHEN 'teachers' THEN 'students' ELSE 'teachers' END
-    LEFT JOIN identities i ON i.provider = t.provider AND i.tenant = t.tenant AND i.subject = a.id
+    CROSS JOIN LATERAL (SELECT * FROM district_tenants t WHERE t.district = p.district OFFSET 0) t
+    CROSS JOIN LATERAL (
+        SELECT * FROM activations a
+        WHERE a.district = p.district AND a.kind IN ('teachers', 'students') AND a.id = p.id AND a.state <> 'deactivated'
+        OFFSET 0
+    ) a
+    LEFT JOIN LATERAL (
+        SELECT * FROM activations b
+        WHERE b.district = a.district AND b.id = a.id AND b.state <> 'deactivated'
+          AND b.kind = CASE a.kind WHEN 'teachers' THEN 'students' ELSE 'teachers' END
+        OFFSET 0
+    ) b ON true
+    LEFT JOIN LATERAL (
+        SELECT * FROM identities i WHERE i.provider = t.provider AND i.tenant = t.tenant AND i.subject = a.id OFFSET 0
+    ) i ON true
     CROSS JOIN LATERAL (
         SELECT array_remove(ARRAY[a.email_key, b.email_key], NULL) AS emails,
             CASE WHEN b.id IS NOT NULL THEN ARRAY['teachers', 'students']
                  WHEN a.kind = 'teachers' THEN ARRAY['students'] ELSE ARRAY['teachers'] END AS opposite_kinds,
-            -- Both roles go by the student's facts, so that they come to one decision.
-            CASE WHEN a.kind = 'teachers' AND b.id IS NOT NULL THEN b ELSE a END AS s
+            a.kind = 'teachers' AND b.id IS NOT NULL AS by_twin
     ) m
 ), evidence AS MATERIALIZED (
     SELECT p.*, x.account_id AS found,
@@ -217,12 +265,13 @@ WITH concerned AS MATERIALIZED (
     LEFT JOIN LATERAL (
         SELECT true AS held, bool_or(i.proof <> 'email') AS confirmed, bool_or(i.proof = 'reviewer') AS reviewed
         FROM identities i
-        WHERE i.account_id = x.account_id AND i.provider = p.provider AND i.tenant = p.tenant AND i.subject <> p.id
-          AND EXISTS (SELECT FROM activations o WHERE o.district = p.district AND o.kind IN ('teachers', 'students')
-                      AND o.id = i.subject AND o.state <> 'deactivated')
+        WHERE i.account_id = x.account_id AND i.provider IS NOT DISTINCT FROM p.provider
+          AND i.tenant IS NOT DISTINCT FROM p.tenant AND i.subject <> p.id
+          AND EXISTS (SELECT FROM activations o WHERE o.id = i.subject COLLATE "default"
+                      AND o.district IS NOT DISTINCT FROM p.district AND o.state <> 'deactivated')
         HAVING count(*) > 0
     ) h ON true
-    LEFT JOIN identities g ON g.district = p.district AND g.account_id = x.account_id
+    LEFT JOIN identities g ON g.district IS NOT DISTINCT FROM p.district AND g.account_id = x.account_id
         AND (g.provider, g.tenant, g.subject) <> (p.provider, p.tenant, p.id)
 ), ruled AS MATERIALIZED (
     SELECT e.*, CASE
@@ -236,8 +285,8 @@ WITH concerned AS MATERIALIZED (
         WHEN mail = '{}' THEN CASE
             WHEN known IS NOT NULL THEN 'kept-link'
             WHEN EXISTS (SELECT FROM activations o WHERE o.email_key = ANY (e.emails)
-                AND o.kind IN ('teachers', 'students') AND o.district = e.district AND o.id <> e.id
-                AND o.state <> 'deactivated') THEN 'no-account-and-shared'
+                AND o.district IS NOT DISTINCT FROM e.district AND o.id <> e.id AND o.state <> 'deactivated')
+                THEN 'no-account-and-shared'
             ELSE 'no-account' END
         WHEN known <> ALL (mail) THEN 'email-and-id-differ'
         WHEN cardinality(mail) > 1 THEN 'several-accounts'
@@ -245,11 +294,11 @@ WITH concerned AS MATERIALIZED (
             AND (o.district, o.id) <> (e.district, e.id) AND o.state <> 'deactivated')
             THEN 'student-and-teacher'
         WHEN EXISTS (SELECT FROM activations o WHERE o.email_key = ANY (e.emails)
-            AND o.kind IN ('teachers', 'students') AND o.district = e.district AND o.id <> e.id
-            AND o.state <> 'deactivated') THEN 'shared-email'
+            AND o.district IS NOT DISTINCT FROM e.district AND o.id <> e.id AND o.state <> 'deactivated')
+            THEN 'shared-email'
         WHEN held OR EXISTS (SELECT FROM account_emails s JOIN activations o ON o.email_key = s.email_key
-            AND o.kind IN ('teachers', 'students') AND o.district = e.district AND o.id <> e.id
-            WHERE s.account_id = e.found AND s.email_key <> ALL (e.emails) AND o.state <> 'deactivated')
+            WHERE s.account_id = e.found AND s.email_key <> ALL (e.emails)
+              AND o.district IS NOT DISTINCT FROM e.district AND o.id <> e.id AND o.state <> 'deactivated')
             THEN 'account-taken'
         WHEN other AND NOT other_is_same THEN 'recycled-email'
         ELSE 'same-email'
@@ -272,9 +321,8 @@ SELECT district, kind, id, provider, tenant,
     CASE WHEN state = 'conflict' AND NOT asked.by_reviewer THEN candidates ELSE '{}' END,
     was_state, was_account_id, was_reason, was_candidates,
     other AND state = 'activated',
-    state = 'activated' AND (kind = 'students' OR NOT two_roles) AND (remembered IS NULL
-        OR ((remembered).district, (remembered).kind, (remembered).number, (remembered).birth_date, (remembered).name_key)
-           IS DISTINCT FROM (district, kind, number, birth_date, name_key)),
+    state = 'activated' AND (kind = 'students' OR NOT two_roles) AND (known IS NULL
+        OR remembered IS DISTINCT FROM (district, kind, number, birth_date, name_key)),
     number, birth_date, name_key
 FROM judged CROSS JOIN LATERAL (
     SELECT coalesce(state = 'conflict' AND rule = asked_reason AND candidates = asked_candidates, false) AS by_reviewer

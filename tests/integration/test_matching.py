@@ -282,9 +282,9 @@ def test_away_and_back_under_a_new_id_finds_the_same_account(
     matching: Matching, before: dict[str, str], after: dict[str, str]
 ) -> None:
     account = matching.account("ann@school.example")
-    matching.night(matching.rostered("old", "ann@school.example", **before))  # type: ignore[arg-type]
+    matching.night(matching.rostered("old", "ann@school.example", **before))
     matching.night(matching.gone("old"))
-    matching.night(matching.rostered("new", "ann@school.example", **after))  # type: ignore[arg-type]
+    matching.night(matching.rostered("new", "ann@school.example", **after))
     assert matching.state("new") == ("activated", account)
     assert matching.query("SELECT subject FROM identities") == [("new",)]
 

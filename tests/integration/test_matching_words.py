@@ -1,4 +1,4 @@
-"""What people and reviewers say about whose account it is: remembered, in effect at once, refused where it cannot be."""
+"""What people and reviewers say about whose account it is: remembered, in effect at once, or refused."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
