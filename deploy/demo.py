@@ -190,7 +190,7 @@ def _open_pages(address: str) -> None:
     screen.print(f"  Sign-in, activation, classes: {address}/sign-in")
     for way, does in (
         ("as a teacher", "choose a district; the sandbox's Clever or ClassLink lists people, teachers first"),
-        ("as a new student", "the same, with a student (in another browser, or after signing out)"),
+        ("as a new student", "the same with a student, in a private window: the provider remembers who you are"),
         ("who has an account", f"say yes when asked, log in with Sandbox Identity, choose {HOME_ACCOUNT}"),
     ):
         screen.print(f"    {way:<19} {does}")
