@@ -1,83 +1,29 @@
 """The HTTP interface of the product: who is let in, what an account sees and does, and how refusals are told."""
 
-import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 import pytest
-from fastapi import FastAPI
-from httpx import ASGITransport, AsyncClient, Response
-from openapi_spec_validator import validate
 from psycopg_pool import ConnectionPool
 
-from services.activation.api.app import create_api, product_pool
-from services.activation.api.problems import MEDIA_TYPE
+from services.activation.api.app import product_pool
 from services.activation.classes.reading import Action
-from tests.classroom import Classroom
-
-TOKEN = "0123456789abcdef0123456789abcdef"
-
-
-@dataclass
-class Product:
-    """The product as a client, and the classroom that it asks about."""
-
-    app: FastAPI
-    database: str
-    token_file: Path
-    headers: dict[str, str]
-
-    @cached_property
-    def classroom(self) -> Classroom:
-        """Accounts and classes to ask about."""
-        return Classroom(self.database)
-
-    def __call__(self, method: str, account: UUID, path: str = "", json: Any = None) -> Response:
-        """Ask for an account."""
-        return self.ask(method, f"/accounts/{account}{path}", json=json)
-
-    def ask(self, method: str, path: str, **about: Any) -> Response:
-        """Ask for any path of the interface, which is mounted as it is beside the people's pages."""
-
-        async def asked() -> Response:
-            transport = ASGITransport(app=self.app)
-            async with AsyncClient(transport=transport, base_url="http://product", headers=self.headers) as client:
-                return await client.request(method, f"/api{path}", **about)
-
-        return asyncio.run(asked())
-
-
-def _product(pool: ConnectionPool[Any], database: str, token_file: Path) -> Product:
-    token_file.write_text(f"{TOKEN}\n", encoding="utf-8")
-    app = FastAPI()
-    app.mount("/api", create_api(pool, token_file))
-    return Product(app, database, token_file, {"Authorization": f"Bearer {TOKEN}"})
+from tests.product import TOKEN, Product, problem, product_of
 
 
 @pytest.fixture
 def product(database: str, tmp_path: Path) -> Iterator[Product]:
     with product_pool(database) as pool:
-        yield _product(pool, database, tmp_path / "token")
+        yield product_of(pool, database, tmp_path / "token")
 
 
 @pytest.fixture
 def without_database(tmp_path: Path) -> Product:
     """The interface with nothing behind it, for what is answered before the database is asked."""
-    return _product(product_pool("postgresql://127.0.0.1:9/nothing"), "", tmp_path / "token")
-
-
-def _problem(answer: Response, status: int) -> dict[str, Any]:
-    assert (answer.status_code, answer.headers["content-type"]) == (status, MEDIA_TYPE), answer.text
-    body = answer.json()
-    assert body["status"] == status
-    assert {"type", "title", "detail"} <= body.keys()
-    assert isinstance(body, dict)
-    return body
+    return product_of(product_pool("postgresql://127.0.0.1:9/nothing"), "", tmp_path / "token")
 
 
 def test_a_teacher_is_told_the_synced_class_with_its_label_and_how_many_students_have_activated(
@@ -117,7 +63,7 @@ def test_a_class_says_of_every_action_whether_it_may_be_done_and_the_refusal_is_
         assert set(before["may"]) == set(acts)
         for action, (method, path, json) in acts.items():
             told = before["may"][action]
-            refused = _problem(product(method, account, f"/classes/{room.math}{path}", json), 403)
+            refused = problem(product(method, account, f"/classes/{room.math}{path}", json), 403)
             assert (refused["rule"], refused["detail"], refused["instead"]) == (
                 told["rule"],
                 told["text"],
@@ -148,7 +94,7 @@ def test_the_teacher_of_a_personal_class_does_all_of_it_there(product: Product) 
     assert product("DELETE", room.teacher, f"{here}/students/{room.fay}").status_code == 204
     assert product("GET", room.teacher, here).json()["students"] == []
     assert product("DELETE", room.teacher, here).status_code == 204
-    _problem(product("GET", room.teacher, here), 404)
+    problem(product("GET", room.teacher, here), 404)
 
 
 def test_a_student_leaves_a_personal_class_or_removes_its_teacher(product: Product) -> None:
@@ -177,7 +123,7 @@ def test_a_class_of_others_is_as_unknown_as_one_that_does_not_exist_whatever_is_
     ]
     for method, path, json in tries:
         answers = [
-            _problem(product(method, room.stranger, f"/classes/{class_id}{path}", json), 404)
+            problem(product(method, room.stranger, f"/classes/{class_id}{path}", json), 404)
             for class_id in (room.math, room.club, uuid4())
         ]
         assert answers[0] == answers[1] == answers[2]
@@ -188,12 +134,12 @@ def test_a_class_of_others_is_as_unknown_as_one_that_does_not_exist_whatever_is_
 def test_an_account_that_there_is_not_is_a_problem_404_on_every_path(product: Product) -> None:
     nobody = uuid4()
     for path in ("", "/classes", "/work", f"/classes/{product.classroom.club}"):
-        assert _problem(product("GET", nobody, path), 404)["rule"] == "unknown-account"
+        assert problem(product("GET", nobody, path), 404)["rule"] == "unknown-account"
     club = f"/classes/{product.classroom.club}"
     unknown = product("POST", product.classroom.teacher, f"{club}/students", {"account_id": str(nobody)})
-    assert _problem(unknown, 404)["rule"] == "unknown-account"
+    assert problem(unknown, 404)["rule"] == "unknown-account"
     gone = product("DELETE", product.classroom.teacher, f"{club}/students/{nobody}")
-    assert _problem(gone, 404)["rule"] == "unknown-person"
+    assert problem(gone, 404)["rule"] == "unknown-person"
 
 
 def test_a_display_name_is_its_accounts_to_change_unless_the_roster_gives_it(product: Product) -> None:
@@ -205,7 +151,7 @@ def test_a_display_name_is_its_accounts_to_change_unless_the_roster_gives_it(pro
         "synced_student": True,
         "limited": False,
     }
-    assert _problem(product("PATCH", room.ada, "", {"display_name": "Zed"}), 403)["rule"] == "synced-student-name"
+    assert problem(product("PATCH", room.ada, "", {"display_name": "Zed"}), 403)["rule"] == "synced-student-name"
     assert product("GET", room.ada).json()["display_name"] == "Ada L."
 
 
@@ -221,34 +167,34 @@ def test_a_name_that_is_none_is_refused(product: Product) -> None:
     room = product.classroom
     for name in ("", "\0", "  \n ", "x" * 201):
         answer = product("PATCH", room.teacher, f"/classes/{room.club}", {"name": name})
-        assert _problem(answer, 422)["rule"] == "name-length"
+        assert problem(answer, 422)["rule"] == "name-length"
         for path, body in (("/classes", {"name": name}), ("/work", {"title": name})):
-            _problem(product("POST", room.teacher, path, body), 422)
+            problem(product("POST", room.teacher, path, body), 422)
     assert product("GET", room.teacher, f"/classes/{room.club}").json()["summary"]["name"] == "Chess club"
     assert len(product("GET", room.teacher, "/classes").json()) == 2
 
 
 def test_a_request_that_does_not_fit_is_told_where_without_what_was_in_it(product: Product) -> None:
     room = product.classroom
-    told = _problem(product("POST", room.teacher, "/classes", {"name": "x", "secret": "Ada Lane"}), 422)
+    told = problem(product("POST", room.teacher, "/classes", {"name": "x", "secret": "Ada Lane"}), 422)
     assert [one["location"] for one in told["errors"]] == ["body/secret"]
     assert "Ada Lane" not in str(told)
-    _problem(product.ask("GET", "/accounts/not-an-id"), 422)
-    _problem(product.ask("GET", "/nowhere"), 404)
-    _problem(product("PUT", room.teacher, "/classes", {}), 405)
+    problem(product.ask("GET", "/accounts/not-an-id"), 422)
+    problem(product.ask("GET", "/nowhere"), 404)
+    problem(product("PUT", room.teacher, "/classes", {}), 405)
 
 
 @pytest.mark.parametrize("sent", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", TOKEN])
 def test_nobody_without_the_token_is_let_in(without_database: Product, sent: str) -> None:
     without_database.headers["Authorization"] = sent
     answer = without_database("GET", uuid4(), "/classes")
-    _problem(answer, 401)
+    problem(answer, 401)
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
 def test_a_token_that_is_exchanged_in_its_file_counts_at_once(product: Product) -> None:
     product.token_file.write_text("f" * 40, encoding="utf-8")
-    _problem(product("GET", product.classroom.teacher), 401)
+    problem(product("GET", product.classroom.teacher), 401)
     product.headers["Authorization"] = f"Bearer {'f' * 40}"
     assert product("GET", product.classroom.teacher).status_code == 200
 
@@ -262,41 +208,19 @@ def test_without_a_fit_token_of_its_own_the_interface_lets_nobody_in_and_says_wh
     else:
         without_database.token_file.write_text(token, encoding="utf-8")
     without_database.headers["Authorization"] = f"Bearer {token or ''}"
-    told = _problem(without_database("GET", uuid4()), 503)
+    told = problem(without_database("GET", uuid4()), 503)
     assert "ROLLCALL_PRODUCT_TOKEN_FILE" in told["detail"]
 
 
 def test_a_database_that_does_not_answer_is_a_problem_503(tmp_path: Path) -> None:
     with ConnectionPool[Any]("postgresql://127.0.0.1:9/nothing", timeout=0.2) as pool:
-        answer = _product(pool, "", tmp_path / "token")("GET", uuid4())
-    assert _problem(answer, 503)["type"] == "urn:rollcall:problem:database"
+        answer = product_of(pool, "", tmp_path / "token")("GET", uuid4())
+    assert problem(answer, 503)["type"] == "urn:rollcall:problem:database"
 
 
 def test_a_mistake_of_ours_is_a_problem_500_and_its_text_which_may_quote_a_row_goes_nowhere(product: Product) -> None:
     room = product.classroom
     with psycopg.connect(product.database) as connection:
         connection.execute("ALTER TABLE personal_classes ADD CHECK (name = 'Chess club')")
-    told = _problem(product("POST", room.teacher, "/classes", {"name": "Ada Lane's class"}), 500)
+    told = problem(product("POST", room.teacher, "/classes", {"name": "Ada Lane's class"}), 500)
     assert "Ada Lane" not in str(told)  # and the server has nothing to log: it got an answer, not an error
-
-
-def test_the_openapi_document_is_valid_and_tells_every_problem_of_every_operation(product: Product) -> None:
-    product.headers.clear()
-    document = product.ask("GET", "/openapi.json").json()
-    validate(document)
-    assert document["servers"] == [{"url": "/api"}]
-    operations = [
-        (path, method, operation)
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
-    ]
-    assert len(operations) == 15
-    for path, method, operation in operations:
-        told = {status for status, answer in operation["responses"].items() if MEDIA_TYPE in answer.get("content", {})}
-        changes = method != "get" and "class_id" in path
-        assert told >= {"401", "404", "422", "500", "503"} | ({"403"} if changes else set()), (path, method)
-        assert operation["security"], (path, method)
-        for status in told:
-            schema = operation["responses"][status]["content"][MEDIA_TYPE]["schema"]
-            assert schema == {"$ref": "#/components/schemas/Problem"}
-    assert "HTTPValidationError" not in document["components"]["schemas"]
