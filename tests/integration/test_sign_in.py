@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from functools import partial
 
@@ -288,6 +289,23 @@ def student_of(town: Town, district: str) -> Person:
     person = student(district)
     town.roster(person)
     return person
+
+
+def test_an_email_that_several_rostered_people_share_goes_to_nobodys_new_account(
+    town: Town, browsers: Browsers, lobby: Lobby
+) -> None:
+    first, second = (replace(student(), email="family-of-two@mail.example") for _ in range(2))
+    town.roster(first, second)
+    for person in (first, second):
+        browser = browsers.new()
+        browser.sign_in("clever", person.who)
+        pending = lobby.current(browser.http.cookies["rollcall_session"])
+        assert pending is not None
+        assert lobby.pending_person(pending).email is None
+        browser.post("/activate/create")
+        assert town.activation(person) == ("activated", browser.me()["account_id"])
+        assert mails_to(town, person) == []
+    assert town.query("SELECT 1 FROM account_emails WHERE email = 'family-of-two@mail.example'") == []
 
 
 # ---------------------------------------------------------------- children
