@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 from schemas.topics import Worker
 from tests.browsing import READ_PAGE, Window, faults, launched, needs_chromium
 from tests.desk import DISTRICT, NAME, PASSWORD, add_reviewers, hold_a_set, roster
+from tests.desk import Browser as Visitor
 from tests.pipeline import Pipeline, pipeline
 from tests.stack import delete_topics, new_database
 
@@ -25,6 +26,9 @@ PAGES = (
     "/sets/{change_set}/reject",
     f"/districts/{DISTRICT}",
     "/calendar/2026",
+    "/calendar/add/pause",
+    "/calendar/add/expected",
+    "/calendar/add/summer",
     "/record",
 )
 
@@ -33,8 +37,9 @@ PAGES = (
 def running(kafka: str, postgres: str, migrated_template: str) -> Iterator[Pipeline]:
     prefix = f"test-{uuid.uuid4().hex[:12]}."
     workers: tuple[Worker, ...] = ("diff", "guard", "apply", "relay", "desk-feed", "desk")
+    settings = {"ROLLCALL_TWO_REVIEWERS_ABOVE": "10"}
     with new_database(postgres, migrated_template) as database:
-        with pipeline(kafka, database, prefix, *workers) as started:
+        with pipeline(kafka, database, prefix, *workers, settings=settings) as started:
             add_reviewers(started)
             yield started
         delete_topics(kafka, prefix)
@@ -74,7 +79,7 @@ def test_every_page_is_legible_labelled_and_in_order_and_talks_to_its_own_host_a
     screen = Screen(chromium, running.desk, **looks)
     screen.page.goto("/sign-in")
     read = {"/sign-in": screen.page.evaluate(READ_PAGE)}
-    screen.sign_in("reviewer")
+    screen.sign_in("operator")
     for path in PAGES:
         answer = screen.page.goto(path.format(change_set=change_set))
         assert answer is not None
@@ -127,7 +132,7 @@ def test_names_appear_when_asked_for_and_before_and_after_stand_side_by_side(
     screen.context.close()
 
 
-def test_a_set_is_approved_by_keyboard_and_its_outcome_appears_by_itself_on_the_page(
+def test_a_set_is_approved_by_keyboard_and_what_it_waits_for_and_its_outcome_appear_by_themselves(
     running: Pipeline, change_set: str, chromium: Browser
 ) -> None:
     screen = Screen(chromium, running.desk)
@@ -154,8 +159,19 @@ def test_a_set_is_approved_by_keyboard_and_its_outcome_appears_by_itself_on_the_
     page.keyboard.press("Enter")
 
     words = page.locator("#outcome-words")
-    expect(words).to_contain_text("Approved by reviewer@example.org", timeout=30_000)
+    waits = re.compile(r"Approved by reviewer@example\.org at \d\d:\d\d \w+; waits for a second reviewer\.")
+    expect(words).to_contain_text(waits, timeout=30_000)
+    expect(page.get_by_text("You have approved it. Somebody else must too.")).to_be_visible()
+    page.evaluate("window.opened = true")
+
+    second = Visitor(running.desk)
+    second.sign_in("operator")
+    asks = f"/sets/{change_set}/approve"
+    assert second.post(asks, asks, reason="I agree", typed_name=NAME).status_code == 200
+    second.http.close()
+    expect(words).to_contain_text("Approved by operator@example.org", timeout=30_000)
     expect(words).to_contain_text(re.compile(r"Applied at \d\d:\d\d"), timeout=30_000)
+    assert page.evaluate("window.opened") is True
     assert running.query("SELECT students FROM rosters WHERE district = %s", DISTRICT) == [
         (len(roster(5)["students"]),)
     ]
