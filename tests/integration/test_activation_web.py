@@ -241,6 +241,18 @@ def test_an_open_page_is_told_again_only_when_something_has_changed(place: Place
         )
 
 
+def test_a_page_that_is_left_open_does_not_keep_its_person_signed_in(place: Place) -> None:
+    browser = Browser(place.running.pages, session_of(place.dsn, add_account(place.dsn, "Left for lunch")))
+    browser.get("/")
+    newest = "FROM sign_in.sessions ORDER BY begun_at DESC LIMIT 1"
+    place.running.query("UPDATE sign_in.sessions SET seen_at = seen_at - interval '119 minutes' RETURNING 1")
+    [(before,)] = place.running.query(f"SELECT seen_at {newest}")
+    assert browser.http.get("/?seen=x", headers={"HX-Request": "true"}).status_code == 200
+    assert place.running.query(f"SELECT seen_at {newest}") == [(before,)]
+    browser.get("/")
+    assert place.running.query(f"SELECT seen_at {newest}") != [(before,)]
+
+
 def test_a_form_that_no_page_of_ours_showed_does_nothing(place: Place, teacher: Browser) -> None:
     teacher.get("/")
     for fields in ({}, {"form_token": "guessed"}):

@@ -132,10 +132,10 @@ class Lobby:
                 sessions.end(connection, had)
             return sessions.open_session(connection, outcome, provider, sessions.family_of(state))
 
-    def current(self, token: str | None) -> Session | None:
-        """Give the session of a cookie's token, or None."""
+    def current(self, token: str | None, *, by_person: bool = True) -> Session | None:
+        """Give the session of a cookie's token, or None; see `sessions.current`."""
         with self._pool.connection() as connection:
-            return sessions.current(connection, token)
+            return sessions.current(connection, token, by_person=by_person)
 
     def pending_person(self, session: Session) -> PendingPerson:
         """Give whom a pending session is about. Raises RefusedError where they can no longer activate."""

@@ -33,7 +33,8 @@ def lobby_of(request: Request) -> Lobby:
 def current_session(request: Request) -> Session | None:
     """Give who makes the request, signed in or with an activation pending; None for anybody else."""
     lobby = lobby_of(request)
-    return lobby.current(lobby.cookies.session(request))
+    by_person = request.headers.get("HX-Request") != "true"
+    return lobby.current(lobby.cookies.session(request), by_person=by_person)
 
 
 def browser_of(request: Request) -> Browser:

@@ -74,14 +74,20 @@ def open_session(
     return session
 
 
-def current(connection: psycopg.Connection[Any], token: str | None) -> Session | None:
-    """Give the session of a token; None where it is no token, over, idle for too long, or no longer right."""
-    return current_by_digest(connection, digest(token), token) if token else None
+def current(connection: psycopg.Connection[Any], token: str | None, *, by_person: bool = True) -> Session | None:
+    """Give the session of a token; None where it is no token, over, idle for too long, or no longer right.
+
+    What is not asked `by_person` but by an open page alone leaves the session idle.
+    """
+    return current_by_digest(connection, digest(token), token, by_person=by_person) if token else None
 
 
-def current_by_digest(connection: psycopg.Connection[Any], token_digest: bytes, token: str = "") -> Session | None:
+def current_by_digest(
+    connection: psycopg.Connection[Any], token_digest: bytes, token: str = "", *, by_person: bool = True
+) -> Session | None:
     """Give the session whose token has this digest; see `current`."""
-    row = connection.execute(QUERIES["current"], {"token": token_digest, "idle_seconds": IDLE_SECONDS}).fetchone()
+    which = {"token": token_digest, "idle_seconds": IDLE_SECONDS, "by_person": by_person}
+    row = connection.execute(QUERIES["current"], which).fetchone()
     if row is None:
         return None
     family, account_id, provider, district, kind, id_, provider_user = row

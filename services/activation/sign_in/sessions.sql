@@ -5,7 +5,8 @@ VALUES (%(token)s, %(family)s, %(account_id)s, %(provider)s, %(district)s, %(kin
 
 -- name: current
 -- Who came through the district is signed in as long as the district's person has this very account.
-UPDATE sign_in.sessions s SET seen_at = now()
+-- A page that refreshes itself is nobody at the computer.
+UPDATE sign_in.sessions s SET seen_at = CASE WHEN %(by_person)s THEN now() ELSE s.seen_at END
 WHERE s.token = %(token)s AND s.expires_at > now() AND s.seen_at > now() - make_interval(secs => %(idle_seconds)s)
   AND (s.account_id IS NULL OR s.id IS NULL OR EXISTS (
         SELECT FROM activations a
