@@ -1,10 +1,12 @@
 """A lobby with real pages' addresses, a real database and the sandbox's sign-in servers; and browsers that use it."""
 
+import itertools
 import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,14 @@ TENANTS = {
 }
 
 
+TODAY = date.today()
+GROWN = f"{TODAY.year - 16}-01-01"
+CHILD = f"{TODAY.year - 9}-01-01"
+PROVIDER = {"springfield": "clever", "shelbyville": "clever", "riverside": "classlink"}
+
+_numbers = itertools.count(1)
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Somebody to roster. `classes` are names of classes they are in."""
@@ -49,6 +59,16 @@ class Person:
     @property
     def who(self) -> str:
         return f"{self.district}/{self.kind}/{self.id}"
+
+
+def student(district: str = "springfield", born: str | None = GROWN, classes: tuple[str, ...] = ("Math 5",)) -> Person:
+    number = next(_numbers)
+    return Person(district, "students", f"S{number:06d}", f"s{number}@{district}.example", born, classes)
+
+
+def teacher(district: str = "springfield") -> Person:
+    number = next(_numbers)
+    return Person(district, "teachers", f"T{number:06d}", f"t{number}@{district}.example")
 
 
 class Town:
@@ -147,6 +167,22 @@ class Town:
         )
         return rows[0][0], rows[0][1]
 
+    def mails_to(self, person: Person) -> list[str]:
+        rows = self.query(
+            "SELECT recipient FROM sign_in.mails WHERE district = %s AND id = %s", person.district, person.id
+        )
+        return [row[0] for row in rows]
+
+    def told(self, person: Person) -> list[str]:
+        """Give the states that were told of the person, in order."""
+        rows = self.query("SELECT type FROM outbox WHERE aggregateid = %s ORDER BY position", person.who)
+        return [row[0].split(".")[3] for row in rows]
+
+    def rostered_student(self, district: str) -> Person:
+        person = student(district)
+        self.roster(person)
+        return person
+
     def everything(self) -> dict[str, int]:
         """Give how much there is of what sign-in could store."""
         tables = (
@@ -215,6 +251,10 @@ class Browser:
         """Sign in through a provider, up to our answer."""
         return self.get(self.way_back(f"/sign-in/{provider}{query}", who, **options))
 
+    def log_in(self, email: str, password: str = PASSWORD) -> httpx.Response:
+        self.get("/log-in/identity")  # any visit gives the browser its cookie
+        return self.post("/log-in", email=email, password=password)
+
     def me(self) -> dict[str, Any]:
         """Give who we take this browser for."""
         found: dict[str, Any] = self.get("/me").json()
@@ -226,6 +266,18 @@ class Browser:
         assert answer.is_success, answer.text
         asked: dict[str, Any] = answer.json()["asked"]
         return asked
+
+
+class Browsers:
+    """As many browsers as a test needs."""
+
+    def __init__(self, pages_url: str, sandbox_url: str) -> None:
+        self._urls = (pages_url, sandbox_url)
+        self.all: list[Browser] = []
+
+    def new(self) -> Browser:
+        self.all.append(Browser(*self._urls))
+        return self.all[-1]
 
 
 def query_of(address: str) -> dict[str, str]:
