@@ -143,17 +143,19 @@ class CleverRoster:
         return self._pages("classes", classes, [row.id for row in page.unreliable])
 
     def _student(self, id_: str, email: str | None, given: str, family: str, role: StudentRole) -> Student:
-        preferred = role.preferred_name or Name()
+        preferred = role.preferred_name
         return Student(
-            id=id_,
-            email=email,
-            given=given,
-            family=family,
-            display_name=_full_name(_text(preferred.first) or given, _text(preferred.last) or family),
-            schools=self._schools_of(role.school, role.schools),
-            number=_text(role.student_number) or None,
-            grade=self._known(role.grade, GRADES),
-            birth_date=self._birth_date(role.dob),
+            id_,
+            email,
+            given,
+            family,
+            _full_name(_text(preferred.first) or given, _text(preferred.last) or family)
+            if preferred
+            else _full_name(given, family),
+            self._schools_of(role.school, role.schools),
+            _text(role.student_number) or None,
+            self._known(role.grade, GRADES),
+            self._birth_date(role.dob),
         )
 
     def _teacher(self, id_: str, email: str | None, given: str, family: str, role: TeacherRole) -> Teacher:
@@ -205,11 +207,14 @@ class CleverRoster:
             self._defects["class-without-teacher"] += 1
         return (*(id_ for id_ in (primary,) if id_ in teachers), *sorted(teachers - {primary}))
 
-    def _members(self, ids: Iterable[str | None] | None, people: set[str]) -> set[str]:
+    def _members(self, ids: Sequence[str | None] | None, people: set[str]) -> set[str]:
         """Give those whom we can see; a district may share by student, so others are named too [12]."""
-        listed = [id_ for id_ in ids or () if id_]
+        listed = ids or ()
         named = set(listed)
-        seen = named & people
+        if None in named or "" in named:
+            listed = [id_ for id_ in listed if id_]
+            named = set(listed)
+        seen = people & named
         if len(named) < len(listed):
             self._defects["place-twice"] += len(listed) - len(named)
         if len(seen) < len(named):
@@ -217,6 +222,8 @@ class CleverRoster:
         return seen
 
     def _schools_of(self, primary: str | None, schools: Ids) -> tuple[str, ...]:
+        if schools == (primary,) and primary in self._schools:
+            return (primary,)  # nearly everybody
         named = {id_ for id_ in (primary, *(schools or ())) if id_}
         known = named & self._schools
         if len(known) < len(named):
