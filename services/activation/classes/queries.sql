@@ -30,6 +30,12 @@ FROM product.classes WHERE class_id = %(class_id)s;
 SELECT person_id, account_id, display_name, activated FROM product.class_students
 WHERE class_id = %(class_id)s ORDER BY lower(display_name), person_id;
 
+-- name: taught
+-- Everybody with an account whom the acting account sees as a student, once: a student sees no other.
+SELECT DISTINCT ON (account_id) person_id, account_id, display_name, activated FROM product.class_students
+WHERE account_id <> current_setting('rollcall.account')::uuid
+ORDER BY account_id, display_name;
+
 -- name: teachers
 SELECT person_id, account_id, display_name, is_primary FROM product.class_teachers
 WHERE class_id = %(class_id)s ORDER BY is_primary DESC, lower(display_name), person_id;

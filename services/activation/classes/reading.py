@@ -108,6 +108,12 @@ def classes_of(connection: psycopg.Connection[Any], account_id: UUID) -> list[Ac
         return cursor.execute(QUERIES["classes"]).fetchall()
 
 
+def taught_by(connection: psycopg.Connection[Any], account_id: UUID) -> list[ClassStudent]:
+    """Give the students with an account in all classes that the account teaches, each once. Raises UnknownError."""
+    with acting(connection, account_id), connection.cursor(row_factory=class_row(ClassStudent)) as cursor:
+        return cursor.execute(QUERIES["taught"]).fetchall()
+
+
 def class_of(connection: psycopg.Connection[Any], account_id: UUID, class_id: UUID) -> WholeClass:
     """Give a class of the account as it is at one moment. Raises UnknownError, also for a class of others."""
     about = {"class_id": class_id}

@@ -11,7 +11,15 @@ from fastapi import APIRouter, Form, HTTPException, Response
 
 from services.activation.classes import changing
 from services.activation.classes.acting import RefusedError, UnknownError
-from services.activation.classes.reading import Account, ClassStudent, WholeClass, account_of, class_of, classes_of
+from services.activation.classes.reading import (
+    Account,
+    ClassStudent,
+    WholeClass,
+    account_of,
+    class_of,
+    classes_of,
+    taught_by,
+)
 from services.activation.web.activation_pages import DONE_PAGE, is_to_be_welcomed
 from services.activation.web.visit import SentForm, SignedIn, Visit
 
@@ -246,16 +254,11 @@ def _read(visit: Visit, class_id: UUID) -> tuple[Account, WholeClass]:
 
 
 def _addable(visit: Visit, shown: WholeClass) -> list[ClassStudent]:
-    """Give who can be added: the teacher's students in other classes who have an account, each once."""
+    """Give who can be added: the teacher's students of other classes who have an account."""
     here = {student.account_id for student in shown.students}
-    found: dict[UUID, ClassStudent] = {}
     with visit.people.product.connection() as connection:
-        for one in classes_of(connection, visit.account_id):
-            if one.part == "teacher" and one.class_id != shown.summary.class_id:
-                for student in class_of(connection, visit.account_id, one.class_id).students:
-                    if student.account_id is not None and student.account_id not in here:
-                        found[student.account_id] = student
-    return sorted(found.values(), key=lambda student: (student.display_name or "").casefold())
+        found = [one for one in taught_by(connection, visit.account_id) if one.account_id not in here]
+    return sorted(found, key=lambda student: (student.display_name or "").casefold())
 
 
 def _district_name(visit: Visit, district: str | None) -> str | None:
