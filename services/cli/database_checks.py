@@ -1,4 +1,4 @@
-"""`rollcall doctor`: PostgreSQL, the migrations, the roles and its clock."""
+"""`rollcall doctor`: PostgreSQL, the migrations, the rules in its triggers, the roles and its clock."""
 
 from collections.abc import Iterator
 from typing import get_args
@@ -20,6 +20,7 @@ def database_checks(dsn: str) -> Iterator[Check]:
         yield _clock(connection)
         schema = _schema(connection)
         yield schema
+        yield _triggers(connection)
     if schema.ok:
         yield _roles(dsn)
 
@@ -47,6 +48,18 @@ def _schema(connection: psycopg.Connection[tuple[object, ...]]) -> Check:
     if ran - known.keys():
         return Check("migrations", ok=False, text="the database is newer than this Rollcall; install the newer version")
     return Check("migrations", ok=True, text=f"all {len(known)} have run")
+
+
+def _triggers(connection: psycopg.Connection[tuple[object, ...]]) -> Check:
+    """A trigger that somebody switched off for a repair, and forgot, no longer enforces its rule (promise 7)."""
+    off = connection.execute(
+        "SELECT tgrelid::regclass || '.' || tgname FROM pg_trigger"
+        " WHERE NOT tgisinternal AND tgenabled <> 'O' ORDER BY 1"
+    ).fetchall()
+    if off:
+        text = f"switched off: {', '.join(str(name) for (name,) in off)}; ALTER TABLE … ENABLE TRIGGER … for each"
+        return Check("triggers", ok=False, text=text)
+    return Check("triggers", ok=True, text="the rules that the database enforces are switched on")
 
 
 def _roles(dsn: str) -> Check:

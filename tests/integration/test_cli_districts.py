@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from schemas.cloudevents import Headers
@@ -113,6 +114,16 @@ def test_topics_that_are_missing_or_set_differently_fail_the_doctor(
     assert after["topics"]["ok"]
     assert not after["worker apply"]["ok"]
     assert ran.status == 1
+
+
+def test_a_rule_of_the_database_that_is_switched_off_fails_the_doctor(rollcall: Cli, database: str) -> None:
+    before = {check["name"]: check for check in rollcall("doctor", "--json").object["checks"]}
+    assert before["triggers"]["ok"]
+    with psycopg.connect(database) as owner:
+        owner.execute("ALTER TABLE places DISABLE TRIGGER keep_roster")
+    after = {check["name"]: check for check in rollcall("doctor", "--json").object["checks"]}
+    assert not after["triggers"]["ok"]
+    assert "places.keep_roster" in after["triggers"]["text"]
 
 
 def _unreadable(running: Pipeline, marker: bytes) -> Headers:
