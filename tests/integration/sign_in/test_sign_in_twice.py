@@ -54,6 +54,25 @@ def test_two_windows_that_choose_differently_end_with_one_account(town: Town, br
     assert town.told(person) == ["required", "linked"]
 
 
+def test_a_window_that_chooses_another_account_later_changes_nothing(town: Town, browsers: Browsers) -> None:
+    created, matched = town.rostered_student("springfield"), town.rostered_student("springfield")
+    own = f"home-{created.id}@mail.example"
+    town.add_account(own)
+    late = {person: browsers.new() for person in (created, matched)}
+    for person, window in late.items():
+        window.sign_in("clever", person.who)
+    first = browsers.new()
+    first.sign_in("clever", created.who)
+    first.post("/activate/create")
+    assert matched.email is not None
+    town.add_account(matched.email)  # whose email finds it by itself
+    accounts = {person: town.activation(person) for person in late}
+    assert {state for state, _ in accounts.values()} == {"activated"}
+    for person, window in late.items():
+        assert refusal(window.post("/log-in", email=own, password=PASSWORD)) == "done-elsewhere"
+        assert town.activation(person) == accounts[person]
+
+
 def test_an_account_in_use_by_somebody_else_of_the_district_stays_theirs(town: Town, browsers: Browsers) -> None:
     first, second = student(), student()
     own = f"home-{first.id}@mail.example"
