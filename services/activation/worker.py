@@ -47,7 +47,10 @@ class UpdatesLane:
             except UnreadableMessageError as error:
                 self._dead_letters.put(message, str(error))
                 continue
-            if person is not None:
+            if person is None:
+                continue
+            before = newest.get(person.key)
+            if before is None or before[1].roster_version < person.roster_version:
                 newest[person.key] = (message, person)
         if newest:
             self._match(list(newest.values()))
