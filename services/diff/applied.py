@@ -10,6 +10,8 @@ from psycopg import sql
 from schemas.records import RECORD_KINDS, Class, Kind, Record, RecordKind
 from services.database.roster_tables import COLUMNS, record_of, with_places
 
+_ROWS_AT_ONCE = 20_000
+
 
 class UnknownDistrictError(Exception):
     """The district is not registered, or no longer is."""
@@ -52,7 +54,8 @@ class AppliedRoster:
     def digests(self, kind: RecordKind) -> dict[str, bytes]:
         """Give the digest of every applied record of the kind, by id."""
         query = sql.SQL("SELECT id, digest FROM {} WHERE district = %s").format(sql.Identifier(kind))
-        with self._connection.cursor(binary=True) as cursor:
+        with self._connection.cursor("digests", binary=True) as cursor:  # on the server: a million rows come in parts
+            cursor.itersize = _ROWS_AT_ONCE
             return dict(cursor.execute(query, (self._district,)))
 
     def records(self, kind: RecordKind, ids: Sequence[str]) -> dict[str, Record]:
