@@ -56,7 +56,7 @@ def desk(database: str) -> Iterator[Connection]:
         yield connection
 
 
-def message(event: ActivationChanged | ConflictResolved, offset: int) -> Message:
+def message(event: ActivationChanged | ConflictResolved, offset: int, key: str = str(ANA)) -> Message:
     """Give the event as its topic carries it at this offset, told that many hours after BEGAN."""
     topic, type_ = (
         (ACTIVATIONS, f"dev.rollcall.activation.{event.state}.v1")
@@ -71,7 +71,7 @@ def message(event: ActivationChanged | ConflictResolved, offset: int) -> Message
         time=BEGAN + timedelta(hours=offset),
         data=event,
     )
-    return Message(topic, 0, offset, str(ANA).encode(), wrapped.value(), wrapped.headers())
+    return Message(topic, 0, offset, key.encode(), wrapped.value(), wrapped.headers())
 
 
 def changed(state: Any, *candidates: str, account_id: str | None = None) -> ActivationChanged:
@@ -97,6 +97,28 @@ def test_a_conflict_is_open_since_it_began_and_over_once_it_is_settled(lane: Fee
     again = conflict(desk, ANA)
     assert again is not None
     assert (again.state, again.since, again.account_id) == ("conflict", BEGAN + timedelta(hours=9), None)
+
+
+def test_among_thousands_the_few_in_conflict_are_followed_in_their_order(lane: FeedLane, desk: Connection) -> None:
+    batch = [message(changed("activated"), number, f"springfield/students/x{number}") for number in range(500)]
+    batch[100] = message(changed("conflict", "a1"), 100)
+    batch[300] = message(changed("linked", account_id="a1"), 300)
+    lane.take(batch)
+    found = conflict(desk, ANA)
+    assert found is not None
+    assert (found.state, found.candidates) == ("linked", ["a1"])
+    lane.take([message(changed("required"), 501)])
+    again = conflict(desk, ANA)
+    assert again is not None
+    assert again.state == "required"
+
+
+def test_a_key_that_names_nobody_loses_no_event(lane: FeedLane, desk: Connection) -> None:
+    lane.take([message(changed("conflict", "a1"), 1)])
+    lane.take([message(changed("linked", account_id="a1"), 2, "no person"), message(changed("required"), 3, "a/b/\0")])
+    found = conflict(desk, ANA)
+    assert found is not None
+    assert found.state == "required"
 
 
 def test_of_who_was_never_in_conflict_nothing_is_kept(lane: FeedLane, desk: Connection) -> None:

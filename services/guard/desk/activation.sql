@@ -10,6 +10,11 @@ SET state = 'conflict', reason = excluded.reason, text = excluded.text, candidat
     since = CASE WHEN conflicts.state = 'conflict' THEN conflicts.since ELSE excluded.since END
 WHERE conflicts.last_offset < excluded.last_offset;
 
+-- name: in_conflict_once
+SELECT district, kind, id FROM desk.conflicts
+JOIN unnest(%(districts)s::text[], %(kinds)s::text[], %(ids)s::text[]) AS told (district, kind, id)
+    USING (district, kind, id);
+
 -- name: settled
 UPDATE desk.conflicts
 SET state = %(state)s, account_id = %(account_id)s, ended_text = %(text)s, changed_at = %(told_at)s,

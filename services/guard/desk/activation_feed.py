@@ -4,17 +4,41 @@ Of everybody else's activations, millions of them, nothing is kept. A person's e
 so that the offset says which of two is the newer.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from schemas.cloudevents import header
 from schemas.events import ActivationChanged, ConflictResolved
+from schemas.topics import ACTIVATIONS
 from services.clock import now
 from services.database.queries import Queries
 from services.guard.desk.night_feed import read, tell
 from services.guard.desk.read_model import Connection
-from services.messages import Message
+from services.messages import Message, key_text
 
 QUERIES = Queries("services.guard.desk", "activation.sql")
+
+
+def bystanders(connection: Connection, batch: Sequence[Message]) -> set[int]:
+    """Give the offsets of activations that tell of nobody who is, or was, in conflict: nearly all, found at once.
+
+    Who they are about is their key; a batch is of one partition.
+    """
+    told: dict[int, tuple[str, ...]] = {}
+    of_interest: set[tuple[str, ...]] = set()
+    for message in batch:
+        person = tuple(key_text(message).split("/", 2))
+        if message.topic is not ACTIVATIONS or len(person) != 3 or "\0" in key_text(message):
+            continue
+        told[message.offset] = person
+        if (header(message.headers, "ce_type") or "").endswith(".conflict.v1"):
+            of_interest.add(person)
+    if not told:
+        return set()
+    districts, kinds, ids = map(list, zip(*set(told.values()), strict=True))
+    about = {"districts": districts, "kinds": kinds, "ids": ids}
+    of_interest.update(connection.execute(QUERIES["in_conflict_once"], about))
+    return {offset for offset, person in told.items() if person not in of_interest}
 
 
 def conflict(connection: Connection, message: Message) -> None:

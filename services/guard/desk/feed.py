@@ -76,8 +76,10 @@ class FeedLane:
         wanted = [(handler, message) for message in batch if (handler := _handler(message)) is not None]
         if wanted:
             with self._pool.connection() as connection:
+                bystanders = activation_feed.bystanders(connection, batch)
                 for handler, message in wanted:
-                    self._handle(connection, handler, message)
+                    if message.offset not in bystanders:
+                        self._handle(connection, handler, message)
         return batch[-1].offset
 
     def _handle(self, connection: Connection, handler: Handler, message: Message) -> None:
