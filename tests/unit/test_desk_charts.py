@@ -16,7 +16,13 @@ def held(**known: Any) -> HeldSetShown:
 
 
 def night(days: float = 0, **known: Any) -> NightShown:
-    about: dict[str, Any] = {"outcome": "applied", "began_at": AT, "ended_at": AT - timedelta(days=days), "counts": {}, "limits": {}}
+    about: dict[str, Any] = {
+        "outcome": "applied",
+        "began_at": AT,
+        "ended_at": AT - timedelta(days=days),
+        "counts": {},
+        "limits": {},
+    }
     row: dict[str, Any] = dict.fromkeys((field.name for field in fields(NightShown))) | about | known
     return NightShown(**row)
 
