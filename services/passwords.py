@@ -5,6 +5,7 @@ the same time count as well; those of a log in that succeeds are forgotten. Each
 its own, behind the queries `write_try`, `tries` and `forget_tries`.
 """
 
+import functools
 import hashlib
 from typing import Any
 
@@ -20,8 +21,6 @@ MOST_TRIES_OF_ONE = 5
 MOST_TRIES_OF_EMAIL = 50
 
 _hasher = PasswordHasher()
-NOBODYS_HASH = _hasher.hash("nobody's password")
-"""Checked where the email is unknown, so that the answer takes as long as for a known one."""
 
 
 class TooManyTriesError(Exception):
@@ -33,12 +32,17 @@ def hash_password(password: str) -> str:
     return _hasher.hash(password)
 
 
-def fits(password_hash: str, password: str) -> bool:
-    """Tell whether the password is the one that the hash was made of."""
+def fits(password_hash: str | None, password: str) -> bool:
+    """Tell whether the password is the one that the hash was made of; no where nobody has one, which takes as long."""
     try:
-        return _hasher.verify(password_hash, password)
+        return _hasher.verify(password_hash or _nobodys_hash(), password) and password_hash is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+@functools.cache
+def _nobodys_hash() -> str:
+    return _hasher.hash("nobody's password")
 
 
 def count_try(

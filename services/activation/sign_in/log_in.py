@@ -8,7 +8,7 @@ from services.activation.sign_in.outcomes import RefusedError
 from services.activation.sign_in.providers import AccountClaim
 from services.activation.sign_in.rostered import QUERIES as PEOPLE
 from services.database.queries import Queries
-from services.passwords import NOBODYS_HASH, TooManyTriesError, count_try, fits, forget_tries
+from services.passwords import TooManyTriesError, count_try, fits, forget_tries
 
 QUERIES = Queries("services.activation.sign_in", "log_in.sql")
 
@@ -27,7 +27,7 @@ def account_of_password(connection: psycopg.Connection[Any], email: str, passwor
         raise RefusedError("too-many-tries") from None
     rows = connection.execute(QUERIES["by_email"], {"email": email}).fetchall()
     with_password = [row for row in rows if row[1] is not None]
-    account_id, password_hash = with_password[0] if len(with_password) == 1 else (None, NOBODYS_HASH)
+    account_id, password_hash = with_password[0] if len(with_password) == 1 else (None, None)
     if not fits(password_hash, password) or account_id is None:
         raise RefusedError("wrong-password")
     forget_tries(connection, QUERIES, key)

@@ -7,7 +7,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from services.database.queries import Queries
-from services.passwords import NOBODYS_HASH, count_try, fits, forget_tries, hash_password
+from services.passwords import count_try, fits, forget_tries, hash_password
 
 Role: TypeAlias = Literal["viewer", "reviewer", "operator"]
 
@@ -39,7 +39,7 @@ def sign_in(connection: psycopg.Connection[Any], email: str, password: str, addr
     email = email.strip().lower()
     key = count_try(connection, QUERIES, email, address, most_of_address=MOST_TRIES_OF_ADDRESS)
     row = connection.execute(QUERIES["by_email"], {"email": email}).fetchone()
-    if not fits(row[0] if row else NOBODYS_HASH, password) or row is None:
+    if not fits(row[0] if row else None, password) or row is None:
         return None
     forget_tries(connection, QUERIES, key)
     return reviewer(connection, row[1])
