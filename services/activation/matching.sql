@@ -4,7 +4,9 @@ CREATE TEMPORARY TABLE IF NOT EXISTS matching_staged (
     district text NOT NULL, kind text NOT NULL, id text NOT NULL, roster_version bigint NOT NULL,
     removed boolean NOT NULL, email text, number text, birth_date text, given text, family text
 ) ON COMMIT DELETE ROWS;
-CREATE TEMPORARY TABLE IF NOT EXISTS matching_emails (email_key text NOT NULL) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS matching_emails (
+    email_key text NOT NULL, of_people boolean NOT NULL DEFAULT false -- touched because people got or lost it
+) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS matching_accounts (account_id uuid NOT NULL) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS matching_people (
     district text NOT NULL, kind text NOT NULL, id text NOT NULL
@@ -51,8 +53,8 @@ WHERE (NOT r.removed AND NOT EXISTS (SELECT FROM districts d WHERE d.district = 
 
 -- name: touch_staged
 -- The emails that people had and have now, where they come, go or change.
-INSERT INTO matching_emails (email_key)
-SELECT e.email_key
+INSERT INTO matching_emails (email_key, of_people)
+SELECT e.email_key, true
 FROM matching_staged r
 LEFT JOIN activations a ON a.district = r.district AND a.kind = r.kind AND a.id = r.id AND a.state <> 'deactivated'
 CROSS JOIN LATERAL (
@@ -112,7 +114,7 @@ WITH taken AS (
         SELECT position FROM account_changes ORDER BY position LIMIT %(changes)s)
     RETURNING account_id, email_key, subject
 ), emails AS (
-    INSERT INTO matching_emails SELECT DISTINCT email_key FROM taken WHERE email_key IS NOT NULL
+    INSERT INTO matching_emails (email_key) SELECT DISTINCT email_key FROM taken WHERE email_key IS NOT NULL
 ), people AS (
     INSERT INTO matching_people SELECT a.district, a.kind, a.id
     FROM (SELECT DISTINCT subject FROM taken WHERE subject IS NOT NULL) s
@@ -132,7 +134,7 @@ WITH named AS (
 ), people AS (
     INSERT INTO matching_people SELECT district, kind, id FROM named
 ), emails AS (
-    INSERT INTO matching_emails SELECT email_key FROM named WHERE email_key IS NOT NULL
+    INSERT INTO matching_emails (email_key) SELECT email_key FROM named WHERE email_key IS NOT NULL
 )
 INSERT INTO matching_accounts
 SELECT i.account_id
@@ -143,14 +145,15 @@ CROSS JOIN LATERAL (
     WHERE i.provider = t.provider AND i.tenant = t.tenant AND i.subject = n.id OFFSET 0) i;
 
 -- name: touch_emails
-INSERT INTO matching_emails SELECT lower(btrim(email)) FROM unnest(%(emails)s::text[]) AS e(email);
+INSERT INTO matching_emails (email_key) SELECT lower(btrim(email)) FROM unnest(%(emails)s::text[]) AS e(email);
 
 -- name: touch_accounts
 INSERT INTO matching_accounts SELECT unnest(%(accounts)s::uuid[]);
 
 -- name: concern
 -- Whom what was touched concerns: who is in the updates, who has one of the emails, who points at the same accounts by
--- another email of them or is known by them. A person with two roles is concerned in both.
+-- another email of them or is known by them. A person with two roles is concerned in both. Whose email no account has is
+-- not concerned by who else has it: thousands may share one that the district puts where there is none.
 INSERT INTO matching_people (district, kind, id)
 WITH accounts AS MATERIALIZED (
     SELECT account_id FROM matching_accounts
@@ -158,9 +161,9 @@ WITH accounts AS MATERIALIZED (
     SELECT e.account_id FROM matching_emails m
     CROSS JOIN LATERAL (SELECT account_id FROM account_emails e WHERE e.email_key = m.email_key OFFSET 0) e
 ), emails AS MATERIALIZED (
-    SELECT email_key FROM matching_emails
+    SELECT email_key, bool_and(of_people) AS of_people FROM matching_emails GROUP BY email_key
     UNION
-    SELECT e.email_key FROM accounts
+    SELECT e.email_key, true FROM accounts
     CROSS JOIN LATERAL (SELECT email_key FROM account_emails e WHERE e.account_id = accounts.account_id OFFSET 0) e
 )
 SELECT district, kind, id FROM matching_staged WHERE NOT removed
@@ -168,7 +171,9 @@ UNION ALL
 SELECT o.district, o.kind, o.id
 FROM emails
 CROSS JOIN LATERAL (
-    SELECT * FROM activations o WHERE o.email_key = emails.email_key AND o.state <> 'deactivated' OFFSET 0) o
+    SELECT * FROM activations o
+    WHERE o.email_key = emails.email_key AND o.state <> 'deactivated'
+      AND NOT (emails.of_people AND o.state = 'required' AND o.reason = 'no-account') OFFSET 0) o
 UNION ALL
 SELECT o.district, o.kind, o.id
 FROM accounts
@@ -284,9 +289,6 @@ WITH concerned AS MATERIALIZED (
             ELSE 'imported' END
         WHEN mail = '{}' THEN CASE
             WHEN known IS NOT NULL THEN 'kept-link'
-            WHEN EXISTS (SELECT FROM activations o WHERE o.email_key = ANY (e.emails)
-                AND o.district IS NOT DISTINCT FROM e.district AND o.id <> e.id AND o.state <> 'deactivated')
-                THEN 'no-account-and-shared'
             ELSE 'no-account' END
         WHEN known <> ALL (mail) THEN 'email-and-id-differ'
         WHEN cardinality(mail) > 1 THEN 'several-accounts'
@@ -307,7 +309,7 @@ WITH concerned AS MATERIALIZED (
 ), judged AS (
     SELECT r.*, CASE
         WHEN rule IN ('reviewer', 'signed-in', 'imported', 'kept-link', 'same-email') THEN 'activated'
-        WHEN rule IN ('no-account', 'no-account-and-shared') THEN 'required'
+        WHEN rule = 'no-account' THEN 'required'
         ELSE 'conflict' END AS state, c.candidates
     FROM ruled r CROSS JOIN LATERAL (
         SELECT CASE WHEN r.known IS NULL OR r.known = ANY (r.mail) THEN r.mail

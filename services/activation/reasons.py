@@ -10,8 +10,6 @@ REASONS: dict[str, str] = {
     "reviewer": "A reviewer said that this is the person's account.",
     "imported": "The account came with this person's id at the district's provider.",
     "no-account": "No account has this person's email; the person is asked at their first sign-in.",
-    "no-account-and-shared": "No account has this person's email, which several rostered people share; the person is "
-    "asked at their first sign-in.",
     "asked-by-reviewer": "A reviewer let this be asked at the person's next sign-in.",
     "email-and-id-differ": "The rostered email points to one account and the person's id to another.",
     "several-accounts": "Several accounts have the rostered email.",

@@ -119,7 +119,7 @@ def test_an_email_shared_by_several_rostered_people_is_a_conflict_for_each(match
 
 def test_a_shared_email_without_an_account_leaves_nothing_to_guess_and_each_is_asked(matching: Matching) -> None:
     matching.night(matching.rostered("a", "twins@school.example"), matching.rostered("b", "twins@school.example"))
-    assert [matching.why("a"), matching.why("b")] == [("required", "no-account-and-shared")] * 2
+    assert [matching.why("a"), matching.why("b")] == [("required", "no-account")] * 2
 
 
 def test_whoever_was_matched_by_email_first_does_not_win_when_somebody_shares_it_later(matching: Matching) -> None:
@@ -450,7 +450,7 @@ def test_an_email_that_two_thousand_people_share_is_no_burden(matching: Matching
             for _ in range(2000)
         )
     )
-    assert matching.query("SELECT DISTINCT reason FROM activations") == [("no-account-and-shared",)]
+    assert matching.query("SELECT DISTINCT reason FROM activations") == [("no-account",)]
 
 
 def _import(matching: Matching, provider: str, tenant: str, subject: str, account: object) -> None:

@@ -55,8 +55,7 @@ def _expected(world: World, key: PersonKey) -> tuple[str, UUID | None, str, froz
             return "conflict", None, "email-and-id-differ", mail | {known}
         return "activated", known, "imported", frozenset()
     if not mail:
-        shared = any(row.district == key.district for row in sharers)
-        return "required", None, "no-account-and-shared" if shared else "no-account", frozenset()
+        return "required", None, "no-account", frozenset()
     reason = _why_not(world, key, mine, mail, sharers, neighbours)
     if reason is not None:
         return "conflict", None, reason, mail
