@@ -1,6 +1,7 @@
 """`rollcall explain PERSON`: why a person is where they are."""
 
 import uuid
+from datetime import datetime
 from typing import Annotated, Any
 
 import psycopg
@@ -76,7 +77,7 @@ def _print_person(person: dict[str, Any]) -> None:
     _print_roster(person)
     activation = person["activation"]
     if activation is not None:
-        account = f": account {activation['account_id']}" if activation["account_id"] else ""
+        account = f", with account {activation['account_id']}" if activation["account_id"] else ""
         output.print(f"  Account     {activation['state']}{account}")
         if activation["reason"]:
             output.print(f"              {activation['reason']}: {activation['text']}")
@@ -87,8 +88,8 @@ def _print_person(person: dict[str, Any]) -> None:
     for night in person["nights"]:
         by = night["reviewer"] or night["let_through_by"]
         output.print(
-            f"  Night       roster version {night['roster_version']}, applied {night['applied_at'][:16]}, let through "
-            f"by {by} ({night['sync_id']})"
+            f"  Night       roster version {night['roster_version']}, applied {_minute(night['applied_at'])}, "
+            f"let through by {by} ({night['sync_id']})"
         )
     for held in person["held"]:
         what = f"{held['what']} class {held['class']}" if held["class"] else f"would be {held['what']}"
@@ -96,12 +97,16 @@ def _print_person(person: dict[str, Any]) -> None:
     output.print(f"  What to do  {person['next']}")
 
 
+def _minute(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M %Z}"
+
+
 def _print_roster(person: dict[str, Any]) -> None:
     roster = person["roster"]
     if roster is None:
         output.print("  Roster      not in it (any more)")
         return
-    since = f", applied {roster['applied_at'][:16]}" if roster["applied_at"] else ""
+    since = f", applied {_minute(roster['applied_at'])}" if roster["applied_at"] else ""
     output.print(f"  Roster      as of version {roster['roster_version']}{since}")
     for school in roster["schools"]:
         output.print(f"  School      {school['name'] or school['id']} ({school['id']})")

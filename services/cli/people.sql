@@ -24,7 +24,11 @@ ORDER BY district, kind;
 SELECT district, kind, id FROM activations WHERE email_key = lower(btrim(%(email)s)) ORDER BY district, kind, id;
 
 -- name: of_account
-SELECT district, kind, id FROM activations WHERE account_id = %(account_id)s ORDER BY district, kind, id;
+-- Whose it is, and whose it could be.
+SELECT district, kind, id FROM activations WHERE account_id = %(account_id)s
+UNION
+SELECT district, kind, id FROM activations WHERE state = 'conflict' AND %(account_id)s = ANY (candidates)
+ORDER BY district, kind, id;
 
 -- name: rostered
 -- The record as it is applied: the version at which it last changed, and the schools by name.
