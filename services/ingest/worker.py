@@ -150,6 +150,8 @@ class Pulls:
             await writer.abort(error.code, error.text)
             await night.failed(error.code, error.text)
             bound.warning("pull-failed", code=error.code, text=error.text)
+        finally:
+            writer.give_up()
 
     async def _district(self, district_id: str) -> District:
         try:
