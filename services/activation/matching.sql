@@ -167,14 +167,14 @@ WITH accounts AS MATERIALIZED (
     CROSS JOIN LATERAL (SELECT email_key FROM account_emails e WHERE e.account_id = accounts.account_id OFFSET 0) e
 )
 SELECT district, kind, id FROM matching_staged WHERE NOT removed
-UNION ALL
+UNION
 SELECT o.district, o.kind, o.id
 FROM emails
 CROSS JOIN LATERAL (
     SELECT * FROM activations o
     WHERE o.email_key = emails.email_key AND o.state <> 'deactivated'
       AND NOT (emails.of_people AND o.state = 'required' AND o.reason = 'no-account') OFFSET 0) o
-UNION ALL
+UNION
 SELECT o.district, o.kind, o.id
 FROM accounts
 CROSS JOIN LATERAL (SELECT * FROM identities i WHERE i.account_id = accounts.account_id OFFSET 0) i
@@ -190,7 +190,7 @@ CROSS JOIN LATERAL (
 -- update of somebody new with their email. What the roster says now stands for all its versions so far.
 INSERT INTO matching_staged (district, kind, id, roster_version, removed)
 SELECT a.district, a.kind, a.id, r.roster_version, true
-FROM (SELECT DISTINCT district, kind, id FROM matching_people) p
+FROM (SELECT district, kind, id FROM matching_people EXCEPT SELECT district, kind, id FROM matching_staged) p
 JOIN activations a USING (district, kind, id) JOIN rosters r USING (district)
 WHERE a.state <> 'deactivated' AND a.roster_version < r.roster_version
   AND NOT EXISTS (SELECT FROM teachers t WHERE a.kind = 'teachers' AND t.district = a.district AND t.id = a.id)
@@ -200,7 +200,7 @@ WHERE a.state <> 'deactivated' AND a.roster_version < r.roster_version
 -- A link by email alone gives way to somebody of the district who is known by the same account by more than that.
 DELETE FROM identities WHERE (provider, tenant, subject) IN (
     SELECT i.provider, i.tenant, i.subject
-    FROM matching_people p
+    FROM (SELECT DISTINCT district, id FROM matching_people) p
     CROSS JOIN LATERAL (SELECT * FROM district_tenants t WHERE t.district = p.district OFFSET 0) t
     CROSS JOIN LATERAL (
         SELECT * FROM identities i

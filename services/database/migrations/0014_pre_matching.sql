@@ -43,7 +43,8 @@ BEGIN
     END IF;
     IF EXISTS (
         SELECT FROM new_rows n JOIN activations o ON o.id = n.id
-        WHERE o.district IS NOT DISTINCT FROM n.district AND o.kind <> n.kind AND o.account_id <> n.account_id) THEN
+        WHERE n.account_id IS NOT NULL AND o.district IS NOT DISTINCT FROM n.district AND o.kind <> n.kind
+          AND o.account_id <> n.account_id) THEN
         RAISE EXCEPTION 'a person cannot have two accounts' USING ERRCODE = 'unique_violation';
     END IF;
     RETURN NULL;
