@@ -6,13 +6,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from schemas.topics import DEAD_LETTERS, HELD
+from schemas.events import SyncRequested
+from schemas.topics import DEAD_LETTERS, HELD, SYNC_REQUESTS
 from services.database.connect import connect
 from services.dead_letters import DeadLetters
 from services.guard.desk import read_model
 from services.guard.desk.answers import NightShown
 from services.messages import Message, Publisher, make_event
-from tests.desk_feed import header_of, held, leaving, open_desk, publisher_on, whole_night
+from tests.desk_feed import NOW, header_of, held, leaving, open_desk, publisher_on, whole_night
 from tests.pipeline import pipeline, until
 
 
@@ -54,6 +55,9 @@ def test_two_sets_side_by_side_each_delivered_twice_are_each_there_once_and_whol
             assert until("both sets are whole", both) == (130, 70)
             for topic, event in whole_night("grant", "sync").values():
                 running.publish(topic, event)
+            asked = SyncRequested(district="adams", sync_id="asked", reason="by hand", requested_at=NOW)
+            running.publish(SYNC_REQUESTS, asked)
+            until("the night that was asked for", lambda: read_model.history(connection, "adams") or None)
             nights = until("the other topics' night", lambda: _ended_nights(connection, "grant"))
             assert [night.outcome for night in nights] == ["applied"]
             board = read_model.board(connection, "l")

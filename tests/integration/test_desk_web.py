@@ -180,6 +180,25 @@ def test_the_board_is_told_again_only_when_something_has_changed(browser: Browse
     assert NAME in browser.get("/?search=fielD+uni").text
 
 
+def test_the_outcome_of_a_set_is_told_again_only_when_it_has_changed(browser: Browser, change_set: str) -> None:
+    browser.sign_in("viewer")
+    again = re.search(r'hx-get="(/sets/[^"]+/outcome\?[^"]+)"', browser.get(f"/sets/{change_set}").text)
+    assert again is not None
+    refresh = {"HX-Request": "true"}
+    assert browser.http.get(again[1], headers=refresh).status_code == 204
+    assert "It waits for a decision." in browser.http.get(f"/sets/{change_set}/outcome", headers=refresh).text
+
+
+def test_a_district_is_on_the_board_before_its_first_night_and_the_board_says_when_that_is(
+    browser: Browser, running: Pipeline
+) -> None:
+    running.add_district("ogdenville", name="Ogdenville Schools")
+    browser.sign_in("viewer")
+    board = browser.get("/?search=ogden").text
+    assert re.search(r"no night yet; the first is (tonight|\w{3} \d+ \w{3}), \d\d:\d\d C[SD]T", board)
+    assert "This district has had no night yet." in browser.get("/districts/ogdenville").text
+
+
 def test_a_reviewer_who_is_removed_or_demoted_is_so_at_once(
     browser: Browser, running: Pipeline, change_set: str
 ) -> None:
