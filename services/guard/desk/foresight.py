@@ -1,7 +1,7 @@
 """What a new pause would hold, and when a district's next night is (pure)."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from services.guard.calendar import Calendar, Closure, Pause
@@ -31,14 +31,9 @@ def would_hold(
     nights: list[int] = []
     already = 0
     for district, calendar in districts:
-        new = replace(calendar, closures=(pause,), summer=None, observed=False)
-        pauses = _pauses(calendar, pause.first_day, pause.last_day)
-        moments = [
-            moment
-            for moment in _nights(district, pause.first_day - _DAY, pause.last_day, window)
-            if moment > at and new.pause_at(moment) is not None
-        ]
-        held = sum(any(one.begins_at <= moment < one.ends_at for one in pauses) for moment in moments)
+        moments = _moments(district, pause.first_day, pause.last_day, window, at)
+        others = [(other.begins_at, other.ends_at) for other in _pauses(calendar, pause.first_day, pause.last_day)]
+        held = sum(any(begins <= moment < ends for begins, ends in others) for moment in moments)
         already += held
         if len(moments) > held:
             nights.append(len(moments) - held)
@@ -47,15 +42,22 @@ def would_hold(
 
 def nights_on(district: ScheduledDistrict, first_day: date, last_day: date, window: Window, at: datetime) -> int:
     """Count a district's nights still to come after `at` whose moment is on these days, both included, where it is."""
-    days = Calendar(district.timezone, (Closure("", first_day, last_day),), observed=False)
-    moments = _nights(district, first_day - _DAY, last_day, window)
-    return sum(moment > at and days.pause_at(moment) is not None for moment in moments)
+    return len(_moments(district, first_day, last_day, window, at))
 
 
 def next_night(district: ScheduledDistrict, at: datetime, window: Window) -> datetime:
     """Give the moment of the district's first night after `at`."""
     yesterday = at.date() - 2 * _DAY
     return next(moment for moment in _nights(district, yesterday, yesterday + 9 * _DAY, window) if moment > at)
+
+
+def _moments(
+    district: ScheduledDistrict, first_day: date, last_day: date, window: Window, at: datetime
+) -> list[datetime]:
+    """Give the moments, after `at` and on these days where the district is, of its nights."""
+    days = Pause((), first_day, last_day, district.timezone)
+    begins, ends = max(days.begins_at, at), days.ends_at
+    return [moment for moment in _nights(district, first_day - _DAY, last_day, window) if begins <= moment < ends]
 
 
 def _nights(district: ScheduledDistrict, first: date, last: date, window: Window) -> Iterator[datetime]:
