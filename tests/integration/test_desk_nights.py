@@ -100,6 +100,20 @@ def test_a_registered_district_is_on_the_board_before_its_first_night_and_says_w
     assert board.states["to come"] == 1
 
 
+def test_a_district_that_is_no_longer_registered_has_left_the_board_and_keeps_its_nights(
+    desk: Desk, database: str
+) -> None:
+    for topic, event in whole_night("removed", "sync").values():
+        desk.deliver(topic, event)
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO districts (district, name, provider, url, timezone, plan)"
+            " VALUES ('mesa', 'x', 'clever', 'http://127.0.0.1:9', 'America/Chicago', 'districts')"
+        )
+    assert [row.district for row in read_model.board(desk.connection).rows] == ["mesa"]
+    assert [night.outcome for night in read_model.history(desk.connection, "removed")] == ["applied"]
+
+
 def test_a_night_whose_set_apply_refuses_as_stale_ends_with_the_fresh_sync_that_was_asked_for(desk: Desk) -> None:
     events = whole_night("mesa", "first")
     for name in ("started", "completed", "compared"):

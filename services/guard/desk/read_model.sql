@@ -1,7 +1,8 @@
 -- What the desk's pages read.
 
 -- name: board
--- Each district with its last night, what it was applied to last, what waits for a review, and what it was told.
+-- Each district with its last night, what it was applied to last, what waits for a review, and what it was told. One
+-- that is no longer registered has left the board.
 WITH seen AS (
     SELECT DISTINCT district FROM desk.nights UNION SELECT DISTINCT district FROM desk.held_sets WHERE state = 'held'
     UNION SELECT district FROM desk.district_labels WHERE has_nights
@@ -46,6 +47,7 @@ LEFT JOIN LATERAL (
     SELECT noticed_at FROM desk.notices
     WHERE district = seen.district AND code = 'disconnected' ORDER BY noticed_at DESC LIMIT 1
 ) lost ON true
+WHERE label.district IS NOT NULL OR NOT EXISTS (SELECT FROM desk.district_labels)
 ORDER BY seen.district;
 
 -- name: last_nights
