@@ -120,6 +120,22 @@ class Bench:
             "processes": {name: {"cpu": cost.cpu, "peak_rss": cost.peak_rss} for name, cost in spent.items()},
         }
 
+    def settle(self) -> None:
+        """Wait until the workers have started: their imports are no part of a night."""
+        seen = [(time.monotonic(), self._cpu())]
+
+        def idle() -> bool | None:
+            now, cpu = time.monotonic(), self._cpu()
+            if now - seen[-1][0] < 1:
+                return None
+            before, seen[:] = seen[-1][1], [(now, cpu)]
+            return cpu - before < 0.1 or None
+
+        until("the workers are idle", idle, 120)
+
+    def _cpu(self) -> float:
+        return sum(cost.cpu for cost in costs({name: self._processes[name] for name in WORKERS}).values())
+
     @contextmanager
     def profiled(self, name: str, folder: Path | None) -> Iterator[None]:
         """Profile every worker meanwhile, where a folder is given for that."""
@@ -240,6 +256,7 @@ def main() -> None:
     record(folder, definition, given.nights)
     result: dict[str, Any] = {"students": given.students, "records": truth(folder, 1).totals(), "nights": {}}
     with bench(folder) as running:
+        running.settle()
         for name, number, expected in NIGHTS[: given.nights]:
             with running.profiled(name, given.profiles):
                 result["nights"][name] = figures = running.night(number, expected)
