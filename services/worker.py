@@ -30,6 +30,9 @@ BACKLOG_BYTES = 32 * 1024 * 1024
 MESSAGE_BYTES = 2048
 """What a message takes in memory besides its value: a dozen headers and the objects around them."""
 
+FETCH_BYTES = 8 * 1024 * 1024
+"""How much is fetched of one partition at once, as Kafka has it: compressed, a tenth perhaps of what it becomes."""
+
 BATCH_MESSAGES = 2000
 """How many messages a lane is given at once, so that what it makes of them stays small, and others get their turn."""
 
@@ -99,6 +102,7 @@ class Worker:
         lanes_at_once: int = 4,
         batch_messages: int = BATCH_MESSAGES,
         backlog_bytes: int = BACKLOG_BYTES,
+        fetch_bytes: int = FETCH_BYTES,
     ) -> None:
         self.name = name
         self._topics = {prefix + each.name: each for each in (topic, *further_topics)}
@@ -110,6 +114,7 @@ class Worker:
         self._lanes_at_once = lanes_at_once
         self._batch_messages = batch_messages
         self._backlog_bytes = backlog_bytes
+        self._fetch_bytes = fetch_bytes
         self.stop = stop
 
     def run(self) -> None:
@@ -128,7 +133,7 @@ class Worker:
             metadata_max_age_ms=30_000,
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
-            max_partition_fetch_bytes=8 * 1024 * 1024,
+            max_partition_fetch_bytes=self._fetch_bytes,
             fetch_max_wait_ms=100,
             max_poll_records=500,
         )

@@ -27,7 +27,10 @@ from services.worker import Lane, Worker
 log = structlog.get_logger()
 
 BATCH_MESSAGES = 5000
-BACKLOG_BYTES = 4 * BATCH_MESSAGES * 1024
+"""As many as sign-in can wait for: all turns of matching share one lock."""
+
+BACKLOG_BYTES = 16 * 1024 * 1024
+FETCH_BYTES = 1024 * 1024
 _REFUSED = (psycopg.DataError, psycopg.IntegrityError)
 
 
@@ -132,6 +135,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         instance=settings.instance,
         batch_messages=BATCH_MESSAGES,
         backlog_bytes=BACKLOG_BYTES,
+        fetch_bytes=FETCH_BYTES,
     )
     with ThreadPoolExecutor(1, thread_name_prefix="account-changes") as beside:
         following = beside.submit(follow)
