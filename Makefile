@@ -28,7 +28,7 @@ run: install ## bring up the whole stack, roster the sample districts, stay up u
 	@$(BIN)/python -m deploy.demo
 
 test: lint ## everything that CI runs: lint, types, all tests on a real Kafka and PostgreSQL
-	@$(BIN)/pytest -n 3 --dist worksteal
+	@$(BIN)/pytest -n 3 --dist loadgroup
 
 bench: install ## time whole nights of a district from each provider (BENCH="--students 100000" for more)
 	@$(BIN)/python -m tests.bench.nights $(BENCH)

@@ -30,10 +30,18 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs real services, so that `-m "not integration"` leaves it out."""
+    """Mark what needs real services, so that `-m "not integration"` leaves it out; keep together what shares a stage.
+
+    Tests of a module that share a fixture, such as running workers, run in one process (pytest-xdist's loadgroup), in
+    their order, and that fixture is made once.
+    """
     for item in items:
         if item.path.is_relative_to(_INTEGRATION):
             item.add_marker(pytest.mark.integration)
+        if isinstance(item, pytest.Function) and any(
+            definitions[-1].scope == "module" for definitions in item._fixtureinfo.name2fixturedefs.values()
+        ):
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
 
 
 @pytest.fixture(scope="session")
