@@ -86,7 +86,7 @@ def test_days_and_kinds_that_cannot_be_meant_are_refused_before_anything_is_open
         "is more than a year": (*pause, "--from", "2026-09-02", "--to", "2027-09-03"),
         "--name must not be empty": ("pause", "add", "--name", " ", "--from", "2026-09-02"),
         "a pause needs --name and --from": ("pause", "add", "--from", "2026-09-02"),
-        "a summer takes --district and nothing else": ("pause", "add", "--summer", "06-15..08-10"),
+        "a summer takes --district, --by and nothing else": ("pause", "add", "--summer", "06-15..08-10"),
         "'06-31..08-10' is not two days": ("pause", "add", "--district", "springfield", "--summer", "06-31..08-10"),
         "'June..August' is not two days": ("pause", "add", "--district", "springfield", "--summer", "June..August"),
         "ends before it begins": ("pause", "add", "--district", "springfield", "--summer", "08-10..06-15"),
