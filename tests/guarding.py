@@ -2,12 +2,14 @@
 
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
+from kafka import KafkaAdminClient
 from kafka.partitioner.default import murmur2
 
+from schemas.cloudevents import decode, header
 from schemas.events import (
     ChangeSetChunk,
     ChangeSetCompleted,
@@ -150,15 +152,23 @@ def dead_letters(running: Pipeline, number: int) -> list[Any]:
 @contextmanager
 def stalled_at(running: Pipeline, state: str) -> Iterator[None]:
     """Stop the guard at the very statement that would bring a hold to this state, for as long as this lasts."""
+    with stalled_when(running, ("holds", f"NEW.state = '{state}'")):
+        yield
+
+
+@contextmanager
+def stalled_when(running: Pipeline, *rows: tuple[str, str]) -> Iterator[None]:
+    """Stop the guard at every statement that would write such a row: the table, and what is true of the row."""
     with running.connect() as connection:
         connection.execute(
             "CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN PERFORM pg_advisory_xact_lock(4); RETURN NEW; END $$"
         )
-        connection.execute(
-            "CREATE TRIGGER stall BEFORE INSERT OR UPDATE ON holds FOR EACH ROW"
-            f" WHEN (NEW.state = '{state}') EXECUTE FUNCTION stall()".encode()
-        )
+        for number, (table, condition) in enumerate(rows):
+            connection.execute(
+                f"CREATE TRIGGER stall_{number} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW"
+                f" WHEN ({condition}) EXECUTE FUNCTION stall()".encode()
+            )
         connection.execute("SELECT pg_advisory_lock(4)")
         try:
             yield
@@ -166,14 +176,38 @@ def stalled_at(running: Pipeline, state: str) -> Iterator[None]:
             connection.execute("SELECT pg_advisory_unlock(4)")
 
 
-def until_stalled(running: Pipeline) -> None:
+def until_stalled(running: Pipeline, places: int = 1) -> None:
     until(
-        "the guard stalls",
+        f"the guard stalls in {places} places",
         lambda: (
             running.query(
-                "SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database"
+                "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
                 " WHERE locktype = 'advisory' AND objid = 4 AND NOT granted AND datname = current_database()"
+                " HAVING count(*) >= %s",
+                places,
             )
             or None
         ),
     )
+
+
+def until_guards(running: Pipeline, number: int) -> None:
+    """Wait until so many guards share the partitions among them."""
+    group = f"{running.prefix}rollcall.guard"
+
+    def look() -> bool | None:
+        with closing(KafkaAdminClient(bootstrap_servers=running.kafka)) as admin:
+            told = admin.describe_groups([group])[group]
+        return True if told["group_state"] == "Stable" and len(told["members"]) == number else None
+
+    until(f"{number} guards share the work", look, 60)
+
+
+def distinct(running: Pipeline, topic: Topic, kind: type[E], *change_sets: str) -> dict[str, E]:
+    """Give what is told of a kind about these sets, by the event's id: what is delivered twice is one."""
+    found: dict[str, E] = {}
+    for message in running.messages(topic):
+        event = decode(topic, message.headers, message.value)
+        if isinstance(event, kind) and getattr(event, "change_set", None) in change_sets:
+            found[str(header(message.headers, "ce_id"))] = event
+    return found

@@ -231,7 +231,9 @@ def test_an_approved_set_is_applied_and_cannot_be_decided_again(installation: In
     assert installation.rollcall("district", "show", district, "--json").object["roster"]["roster_version"] == 2
 
 
-def test_a_rejected_set_is_not_applied(installation: Installation) -> None:
+def test_a_rejected_set_is_not_applied_and_a_plan_says_that_its_content_would_be_held_again(
+    installation: Installation,
+) -> None:
     district, change_set = installation.held()
     ran = installation.rollcall(
         "held", "reject", change_set, "--reviewer", "dana", "--reason", "half the school", "--wait", "--json"
@@ -239,6 +241,9 @@ def test_a_rejected_set_is_not_applied(installation: Installation) -> None:
     assert (ran.status, ran.object["outcome"]) == (0, "rejected")
     assert installation.running.query("SELECT roster_version FROM rosters WHERE district = %s", district) == [(1,)]
     assert not any(getattr(e, "change_set", "") == change_set for e in installation.running.events(APPROVED))
+    planned = installation.rollcall("plan", district, "--json")
+    assert (planned.status, planned.object["change_set"]) == (3, change_set)
+    assert planned.object["reasons"][-1]["code"] == "rejected-before"
 
 
 def test_a_change_set_is_named_by_enough_of_its_id(installation: Installation) -> None:

@@ -45,8 +45,12 @@ class December:
 
     def night(self, district: str, renamed: int, state: str) -> str:
         """Sync a district of ten students, so many of them renamed; give the change set once its night has ended so."""
+        return self.night_of(district, range(10), renamed, state)
+
+    def night_of(self, district: str, numbers: range, renamed: int, state: str) -> str:
+        """Sync a district of the students with these numbers, so many of the first ones renamed."""
         students = [
-            Student(f"s{n}", None, "Sam", f"Lee {n}", f"Sam {'Moe' if n < renamed else 'Lee'} {n}") for n in range(10)
+            Student(f"s{n}", None, "Sam", f"Lee {n}", f"Sam {'Moe' if n < renamed else 'Lee'} {n}") for n in numbers
         ]
         sync_id = self.running.publish_snapshot(district, {"students": students})
         night = self.running.ended(sync_id)
@@ -148,3 +152,24 @@ def test_from_thanksgiving_to_january_nothing_is_applied_in_a_pause_and_all_of_i
     assert (told["albany"], told["carson"]) == (pauses * 2, pauses * 2)
     assert told["boulder"] == [*pauses, "pause-ahead", "pause-begun", "held", "held", "pause-over"]
     assert set(december.running.query("SELECT state FROM nights")) == {("applied",), ("superseded",)}
+
+
+def test_the_weeks_rule_counts_the_days_of_the_installations_clock(december: December) -> None:
+    week = [datetime(2026, 11, day, 3, tzinfo=UTC) for day in (3, 4, 10)]
+    december.turn_to(week[0])
+    december.night_of("albany", range(20), 0, "applied")
+    december.night_of("albany", range(11), 0, "applied")  # nine of twenty: 45%
+    december.turn_to(week[1])
+    december.night_of("albany", range(6), 0, "held")  # five of eleven: 45% again
+    told = december.running.query("SELECT reason->>'code' FROM holds, jsonb_array_elements(reasons) AS reason")
+    assert told == [("too-large-over-a-week",)]
+    december.turn_to(week[2])  # a week after the first of them, to the second
+    december.night_of("albany", range(6), 0, "applied")
+    assert december.running.query("SELECT applied_at FROM ledger ORDER BY roster_version") == [
+        (week[0],),
+        (week[0],),
+        (week[2],),
+    ]
+    assert set(december.running.query("SELECT held_at FROM holds")) == {(week[1],)}
+    assert december.running.query("SELECT DISTINCT judged_at FROM judgements ORDER BY 1") == [(at,) for at in week]
+    assert december.running.query("SELECT state FROM holds") == [("superseded",)]

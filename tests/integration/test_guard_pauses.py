@@ -2,21 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from schemas.cloudevents import header
-from schemas.events import ChangeSetCompleted, ChangeSetStarted, HoldReleased, Notice
-from schemas.topics import APPROVED, CHANGES, HELD, NOTICES, SYNC_REQUESTS
+from schemas.events import ChangeSetCompleted, ChangeSetStarted, HoldAwaits, HoldReleased, Notice, ReviewDecision
+from schemas.topics import APPROVED, CHANGES, DECISIONS, HELD, NOTICES, SYNC_REQUESTS
 from tests.cli import Cli
 from tests.guarding import (
     DISTRICTS,
     NEIGHBOUR,
     change_set,
     decide,
+    distinct,
     header_of,
     night_state,
     of_another_snapshot,
@@ -68,6 +69,10 @@ def held_in_the_break(running: Pipeline, changed: int = 1) -> ChangeSetStarted:
 
 def told(running: Pipeline) -> list[tuple[str, str]]:
     return [(event.code, event.subject_id) for event in running.events(NOTICES) if isinstance(event, Notice)]
+
+
+def awaits(running: Pipeline, started: ChangeSetStarted) -> list[HoldAwaits]:
+    return list(distinct(running, HELD, HoldAwaits, started.change_set).values())
 
 
 def requested(running: Pipeline) -> list[tuple[str, ...]]:
@@ -134,9 +139,14 @@ def test_an_approval_in_a_pause_waits_with_the_same_set_of_the_next_night_and_co
     assert answered.object["waits_for"] == "the end of the pause after 2027-01-03"
     until_state(guard, started, "approved")
     assert night_state(guard, started) == "held"
+    guard.publish(DECISIONS, next(event for event in guard.events(DECISIONS) if isinstance(event, ReviewDecision)))
     again = send(guard, of_another_snapshot(events))
     until_state(guard, again, "approved")
     assert guard.events(APPROVED) == []
+    until("it is told of both nights", lambda: True if len(awaits(guard, started)) == 2 else None)
+    for told_of in awaits(guard, started):
+        assert (told_of.reviewer, told_of.waits_for, told_of.until) == ("edna", "end of pause", date(2027, 1, 3))
+        assert "goes on when its pause is over, after 3 January 2027" in told_of.text
     set_clock(clock, REOPENED)
     approval = released_once(guard, again).approval
     assert approval is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.events import ChangeSetCompleted, DecisionRefused, Event, HoldReleased, Notice
+from schemas.events import ChangeSetCompleted, DecisionRefused, Event, HoldAwaits, HoldReleased, Notice
 from schemas.topics import APPROVED, HELD, NOTICES
 from tests.cli import Cli
 from tests.guarding import (
@@ -53,6 +53,9 @@ def test_above_the_size_only_a_second_reviewer_releases_even_where_guard_is_kill
     rollcall = Cli.of(tmp_path, guard.kafka, guard.database, guard.prefix)
     answered = rollcall("held", "approve", started.change_set, "--reviewer", "edna", "--reason", "fine", "--wait")
     assert (answered.status, "waits for the approval of another reviewer" in answered.out) == (3, True)
+    waits = until_event(guard, HELD, HoldAwaits)
+    assert (waits.change_set, waits.reviewer, waits.waits_for) == (started.change_set, "edna", "second reviewer")
+    assert "needs the approval of two reviewers: edna has approved it" in waits.text
     decide(guard, started, "approve", reviewer=" Edna")
     refused = until_event(guard, HELD, DecisionRefused)
     assert "needs the approval of two reviewers" in refused.text

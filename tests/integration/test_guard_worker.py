@@ -16,6 +16,7 @@ from schemas.events import (
     HoldSuperseded,
     Notice,
 )
+from schemas.records import KINDS
 from schemas.topics import APPROVED, CHANGES, DEAD_LETTERS, DECISIONS, HELD, NOTICES, SYNC_REQUESTS
 from tests.guarding import (
     DISTRICTS,
@@ -73,13 +74,23 @@ def test_a_set_without_changes_passes(guard: Pipeline) -> None:
     until_approved(guard, send(guard, change_set(0)))
 
 
-def test_one_change_above_the_limit_is_held_in_full_with_its_reasons_and_told_once(guard: Pipeline) -> None:
+def test_one_change_above_the_limit_is_held_in_full_with_its_reasons_and_limits_and_told_once(guard: Pipeline) -> None:
+    guard.query(
+        "INSERT INTO limits (district, kind, percent, set_by) VALUES (%s, 'teachers', 30, 'ana') RETURNING 1",
+        DISTRICTS[0],
+    )
+    guard.query(
+        "INSERT INTO expected_changes (district, kind, percent, first_day, last_day, reason, added_by)"
+        " VALUES (%s, 'classes', 90, current_date - 2, current_date + 2, 'new term', 'ana') RETURNING 1",
+        DISTRICTS[0],
+    )
     started = send(guard, change_set(6))
     until_state(guard, started, "held")
     notice = until_event(guard, NOTICES, Notice)
     held = whole_on(guard, HELD, started)
     assert held is not None
     assert [reason.text for reason in held.reasons] == ["60% of students would change: 6 of 10 (limit 50%)"]
+    assert held.limits == dict.fromkeys(KINDS, 50) | {"teachers": 30, "classes": 90}
     assert (notice.code, notice.subject_id) == ("held", started.change_set)
     assert night_state(guard, started) == "held"
     assert guard.query("SELECT reasons->0->>'code' FROM nights") == [("too-large",)]
