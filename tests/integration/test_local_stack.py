@@ -2,6 +2,7 @@
 
 import os
 import signal
+import smtplib
 import socket
 import sys
 import time
@@ -86,6 +87,18 @@ def test_everything_listens_on_this_machine_only_and_down_leaves_no_process(sett
     assert psutil.wait_procs(everything, timeout=_SECONDS_TO_END)[1] == []
     assert record.running(settings.home) is None
     assert not stack.stop(settings.home)
+
+
+def test_with_the_sandbox_the_workers_mail_goes_to_its_mail_catcher_for_operators_too(settings: Settings) -> None:
+    with stack.session(settings, _silence) as started:
+        assert started.record.smtp is not None
+        [notifier] = [process for process in _processes(started.record) if "notifier" in process.cmdline()]
+        environment = notifier.environ()
+        assert environment["ROLLCALL_SMTP"] == started.record.smtp
+        assert environment["ROLLCALL_OPERATORS"]
+        host, _, port = started.record.smtp.removeprefix("smtp://").partition(":")
+        with smtplib.SMTP(host, int(port), timeout=30) as catcher:
+            assert catcher.noop()[0] == 250
 
 
 def test_a_killed_supervisor_leaves_no_process_and_the_next_start_works(settings: Settings) -> None:
