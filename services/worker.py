@@ -159,6 +159,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._await_topic(topic)
             self._consumer.subscribe(list(worker._topics), listener=self)
             while not worker.stop.is_set():
+                self._take_back_what_was_put_aside()
                 self._receive(self._consumer.poll(timeout_ms=50 if self._busy() else 500))
                 self._turn()
             self._finish()
@@ -221,6 +222,16 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
                     line = self._lines[tp, name] = _Line(self._worker._open_lane(name), self._worker._batch_messages)
                 line.receive(message)
                 offsets.received(name, record.offset)
+
+    def _take_back_what_was_put_aside(self) -> None:
+        """Let the client give out what it held of partitions that were paused and no longer are.
+
+        kafka-python 3.0.12 does so only while it holds nothing else, and takes what it has given out to the end for
+        something that it holds (`Fetcher.fetched_records`): the partition would then wait for ever.
+        """
+        fetcher = self._consumer._fetcher
+        if not fetcher._next_partition_records:
+            fetcher._next_partition_records = None
 
     def _turn(self) -> None:
         """Collect what lanes have finished, give them what waits, commit, and hold back partitions far ahead."""
