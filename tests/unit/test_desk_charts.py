@@ -23,7 +23,7 @@ def night(days: float = 0, **known: Any) -> NightShown:
         "counts": {},
         "limits": {},
     }
-    row: dict[str, Any] = dict.fromkeys((field.name for field in fields(NightShown))) | about | known
+    row: dict[str, Any] = dict.fromkeys(field.name for field in fields(NightShown)) | about | known
     return NightShown(**row)
 
 
