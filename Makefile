@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test bench lint format contract lock
+.PHONY: help install run test bench chaos lint format contract lock
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ test: lint ## everything that CI runs: lint, types, all tests on a real Kafka an
 
 bench: install ## time whole nights of a district from each provider (BENCH="--students 100000" for more)
 	@$(BIN)/python -m tests.bench.nights $(BENCH)
+	@$(BIN)/python -m tests.bench.neighbours
+
+chaos: install ## kill workers in the middle of their work, round after round (CHAOS=20 for more)
+	@for round in $$(seq $(or $(CHAOS),5)); do echo "round $$round"; $(BIN)/pytest -q -m chaos -n 3 || exit 1; done
 
 lint: install ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from deploy.sandbox.control import SandboxControl
 from deploy.sandbox.control_api import NewDistrict
+from deploy.sandbox.district import NightKind
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.samples import register
 from schemas.topics import Worker
@@ -41,16 +42,25 @@ class WrongResultError(Exception):
 class District:
     """One district of the benchmark, and its nights."""
 
-    def __init__(self, running: Pipeline, sandbox: SandboxControl, provider: ProviderName, students: int) -> None:
+    def __init__(
+        self,
+        running: Pipeline,
+        sandbox: SandboxControl,
+        provider: ProviderName,
+        students: int,
+        *,
+        name: str | None = None,
+        script: tuple[NightKind, ...] = ("first", "unchanged", "ordinary", "mass", "ordinary"),
+    ) -> None:
         self._running = running
         self._sandbox = sandbox
-        self.name = f"{provider}-district"
+        self.name = name or f"{provider}-district"
         state = sandbox.create_district(
             NewDistrict(
                 district=self.name,
                 provider=provider,
                 students=students,
-                script=("first", "unchanged", "ordinary", "mass", "ordinary"),
+                script=script,
             )
         )
         with connect(running.database, "rollcall_operator") as connection:
@@ -60,8 +70,7 @@ class District:
 
     def night(self, number: int, expected: str) -> float:
         """Run a night; give the seconds from its request to its last update on the topic."""
-        self._sandbox.set_night(self.name, number)
-        self._warm()
+        self.prepare(number)
         begun = time.perf_counter()
         night = self._running.ended(self._running.request(self.name), seconds=900)
         if night.state != expected:
@@ -103,13 +112,14 @@ class District:
         )
         return rows == [(truth.digest, *truth.totals.values())]
 
-    def _warm(self) -> None:
-        """Have the sandbox work out this night's data, which a real provider would have ready."""
+    def prepare(self, number: int) -> None:
+        """Have the sandbox play this night, its data worked out, which a real provider would have ready."""
+        self._sandbox.set_night(self.name, number)
         self._sandbox.truth(self.name)
 
 
 @contextmanager
-def _stack() -> Iterator[tuple[str, str]]:
+def stack() -> Iterator[tuple[str, str]]:
     with kafka_for_tests() as kafka, postgres_for_tests() as postgres, new_database(postgres) as database:
         migrate(database)
         with connect(database, "rollcall_operator") as connection:
@@ -128,7 +138,7 @@ def main() -> None:
     rows: dict[str, list[str]] = {}
     settings = {"ROLLCALL_RETRY_SECONDS": "2"}
     prefix = f"bench-{uuid.uuid4().hex[:8]}."
-    with _stack() as (kafka, database), pipeline(kafka, database, prefix, *WORKERS, settings=settings) as running:
+    with stack() as (kafka, database), pipeline(kafka, database, prefix, *WORKERS, settings=settings) as running:
         sandbox = running.start_sandbox()
         for provider in given.provider or PROVIDERS:
             district = District(running, sandbox, provider, given.students)

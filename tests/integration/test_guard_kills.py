@@ -40,6 +40,8 @@ from tests.guarding import (
 )
 from tests.pipeline import Pipeline, pipeline, until
 
+pytestmark = pytest.mark.chaos
+
 COMING, DECIDED, PAUSED, EXPIRED = DISTRICTS[:4]
 
 
