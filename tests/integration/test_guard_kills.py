@@ -13,9 +13,11 @@ from kafka import KafkaAdminClient, TopicPartition
 
 from schemas.cloudevents import header
 from schemas.events import (
+    ChangeSetChunk,
     ChangeSetCompleted,
     ChangeSetStarted,
     DecisionRefused,
+    Event,
     HoldAwaits,
     HoldRejected,
     HoldReleased,
@@ -23,6 +25,7 @@ from schemas.events import (
     Notice,
 )
 from schemas.topics import APPROVED, CHANGES, DEAD_LETTERS, DECISIONS, HELD, NOTICES
+from services.messages import make_event
 from tests.guarding import (
     DISTRICTS,
     change_set,
@@ -199,6 +202,29 @@ def test_guards_that_join_in_the_middle_of_holds_and_of_releases_lose_nothing_an
     for events in sets:
         released_once(guard, header_of(events), "reviewer", "edna")
     assert guard.messages(DEAD_LETTERS) == []
+
+
+def test_a_hundred_thousand_changes_are_held_and_released_whole(guard: Pipeline) -> None:
+    first, chunk, last = change_set(500, 900, district=COMING, chunk=500)
+    started = header_of([first]).model_copy(update={"changes": 100_000, "chunks": 200})
+    guard.publish(CHANGES, started)
+    for number in range(1, 201):
+        _publish_chunk(guard, chunk, started, number)
+    guard.publisher.flush()
+    guard.publish(CHANGES, last.model_copy(update={"changes": 100_000, "chunks": 200}))
+    until_state(guard, started, "held")
+    decide(guard, started, "approve", reviewer="edna")
+    until("the first approval counts", lambda: _reviewed(guard, started) or None)
+    decide(guard, started, "approve", reviewer="seymour")
+    until_state(guard, started, "released")
+    assert len(distinct(guard, APPROVED, ChangeSetChunk, started.change_set)) == 200
+
+
+def _publish_chunk(running: Pipeline, chunk: Event, started: ChangeSetStarted, number: int) -> None:
+    about = {"district": COMING, "change_set": started.change_set, "snapshot_id": started.snapshot_id, "chunk": number}
+    identity = (started.change_set, number)
+    event = make_event(CHANGES, chunk.model_copy(update=about), source="tests", identity=identity)
+    running.publisher.publish(CHANGES, event)
 
 
 def _expire(running: Pipeline, started: ChangeSetStarted) -> None:
