@@ -8,10 +8,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import conninfo
 
 from services.database.migrate import migrate
 from tests.stack import delete_topics, kafka_for_tests, new_database, postgres_for_tests
+
+# On a machine that runs other tests too, how long one example takes says nothing.
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 _INTEGRATION = Path(__file__).parent / "integration"
 
