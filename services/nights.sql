@@ -54,7 +54,7 @@ SET state = %(state)s, change_set = %(change_set)s, roster_version = %(roster_ve
 WHERE sync_id = %(sync_id)s AND state <> 'applied';
 
 -- name: follow
--- The change set was computed against a roster version that is no longer current; a fresh sync takes its place.
+-- The change set can no longer be applied: the roster or the calendar has moved on. A fresh sync takes its place.
 UPDATE nights
 SET state = 'failed', finished_at = %(at)s, failure_code = 'stale', failure_text = %(text)s, followed_by = %(followed_by)s
 WHERE sync_id = %(sync_id)s AND state <> 'applied';

@@ -13,12 +13,14 @@ from services.apply.merge_kind import MergeStatements, merge_statements
 from services.apply.staging import QUERIES, StagedChangeSet
 from services.apply.state_digest import StateDigest
 from services.clock import now
+from services.district_rows import district
+from services.guard.rules_rows import calendar_of
 from services.nights import QUERIES as NIGHTS
 from services.nights import NightState, request_sync
 from services.outbox import INSERT as OUTBOX_INSERT
 from services.outbox import outbox_row
 
-Outcome: TypeAlias = Literal["applied", "unchanged", "applied before", "stale"]
+Outcome: TypeAlias = Literal["applied", "unchanged", "applied before", "stale", "paused"]
 
 MERGE: dict[str, MergeStatements] = {kind: merge_statements(kind) for kind in RECORD_KINDS}
 
@@ -34,9 +36,9 @@ class DistrictGoneError(Exception):
 def merge(staged: StagedChangeSet) -> Outcome:
     """Apply the change set, write the ledger and the outbox and move the roster version on by one, all or nothing.
 
-    A set that the ledger has, or whose night was found to change nothing, is 'applied before'; one whose base version
-    is no longer current is 'stale', and a fresh sync is asked for (promise 5). Raises MisfitError, DistrictGoneError,
-    psycopg.Error; then nothing has changed.
+    A set that the ledger has, or whose night was found to change nothing, is 'applied before'. One whose base version
+    is no longer current is 'stale' (promise 5), and one that was let through before a pause and comes in it is
+    'paused': a fresh sync is asked for. Raises MisfitError, DistrictGoneError, psycopg.Error; then nothing has changed.
     """
     connection, started = staged.connection, staged.started
     about: dict[str, Any] = {"district": started.district, "change_set": started.change_set, "sync_id": started.sync_id}
@@ -52,11 +54,15 @@ def merge(staged: StagedChangeSet) -> Outcome:
         if connection.execute(QUERIES["found_unchanged"], about).fetchone() is not None:
             return "applied before"
         if version != started.base_version:
-            _ask_again(connection, staged, version)
+            why = f"computed against roster version {started.base_version}, which is no longer current (now {version})"
+            _ask_again(connection, staged, why)
             return "stale"
         if started.changes == 0:
             _close_version(connection, staged, version, digest, updates=0)
             return "unchanged"
+        if (paused := _pause(connection, started.district)) is not None:
+            _ask_again(connection, staged, f"let through before a pause ({paused}), in which nothing is applied")
+            return "paused"
         about = {**about, "roster_version": version + 1, "base_version": version, "applied_at": now()}
         _merge_kinds(connection, staged, about)
         new_digest = StateDigest(digest).plus(staged.digest_change).value()
@@ -154,8 +160,15 @@ def _end_night(connection: psycopg.Connection[Any], staged: StagedChangeSet, ver
     )
 
 
-def _ask_again(connection: psycopg.Connection[Any], staged: StagedChangeSet, version: int) -> None:
-    """Have the district synced afresh in place of a change set that was computed against another version."""
+def _pause(connection: psycopg.Connection[Any], district_id: str) -> str | None:
+    """Give the name of the pause that the district is in now, or None."""
+    registered = district(connection, district_id)
+    pause = calendar_of(connection, registered).pause_at(now()) if registered is not None else None
+    return pause.name if pause is not None else None
+
+
+def _ask_again(connection: psycopg.Connection[Any], staged: StagedChangeSet, why: str) -> None:
+    """Have the district synced afresh in place of a change set that can no longer be applied."""
     started = staged.started
     fresh = SyncRequested(
         district=started.district,
@@ -168,8 +181,7 @@ def _ask_again(connection: psycopg.Connection[Any], staged: StagedChangeSet, ver
         NIGHTS["follow"],
         {
             "sync_id": started.sync_id,
-            "text": f"computed against roster version {started.base_version}, which is no longer current "
-            f"(now {version}); sync {fresh.sync_id} takes its place",
+            "text": f"{why}; sync {fresh.sync_id} takes its place",
             "followed_by": fresh.sync_id,
             "at": now(),
         },

@@ -1,7 +1,8 @@
 """The relay: publishes the outbox in order, and removes what is durable in Kafka (at least once, each key in order).
 
 Rows become visible when their transaction commits. Two transactions that write events of the same key never overlap
-(apply locks the district; activation takes one turn at a time), so that the order of positions is the order of a key's events.
+(apply locks the district, activation takes one turn at a time), so that the order of positions is the order of a key's
+events.
 """
 
 import threading

@@ -1736,3 +1736,7 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER remove_roster AFTER DELETE ON rosters FOR EACH ROW EXECUTE FUNCTION remove_roster();
+
+-- Apply looks at the calendar itself: a set that was let through just before a pause is not applied in it.
+
+GRANT SELECT ON closures, summer_pauses, office_calendar TO rollcall_apply;

@@ -156,6 +156,23 @@ def test_a_change_set_against_an_older_version_is_refused_and_a_fresh_sync_is_as
     assert applying.query("SELECT count(*) FROM schools") == [(1,)]
 
 
+def test_a_change_set_that_was_let_through_before_a_pause_is_not_applied_in_it(applying: Pipeline) -> None:
+    applying.query(
+        "INSERT INTO closures (district, name, first_day, last_day, added_by)"
+        " VALUES ('springfield', 'Inventory', current_date - 1, current_date + 1, 'ops') RETURNING id"
+    )
+    _send(applying, approved("springfield", 0, FIRST, {}))
+    request = until(
+        "a fresh sync is asked for",
+        lambda: next((e for e in applying.events(SYNC_REQUESTS) if isinstance(e, SyncRequested)), None),
+    )
+    assert (request.district, request.reason) == ("springfield", "stale")
+    assert applying.query("SELECT roster_version, students FROM rosters") == [(0, 0)]
+    applying.query("DELETE FROM closures RETURNING id")
+    _send(applying, approved("springfield", 0, FIRST, {}))
+    _at_version(applying, 1)
+
+
 def test_a_night_without_changes_that_is_delivered_again_later_stays_as_it_ended(applying: Pipeline) -> None:
     _send(applying, approved("springfield", 0, FIRST, {}))
     _at_version(applying, 1)

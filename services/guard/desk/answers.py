@@ -26,7 +26,7 @@ Outcome: TypeAlias = Literal[
     "failed",
 ]
 """How far a sync is, or how it ended. 'applying': let through by guard, or by a reviewer, and not yet applied. 'stale':
-the roster had moved on meanwhile, and a fresh sync was asked for in its place."""
+the roster had moved on, or a pause had begun, and a fresh sync was asked for in its place."""
 
 HeldState: TypeAlias = Literal["arriving", "held", "released", "rejected", "superseded"]
 """'arriving': not every change is here yet; it is not to be reviewed before they are."""
@@ -212,8 +212,8 @@ class HeldSetShown:
 
     `proofs` are sentences. `loaded` is how many changes are here; they are gone once `changes_deleted_at` is set.
     `applied_at` is when a released set was applied, `applied_version` the roster version that it made; `afresh_at` is
-    when a fresh sync was asked for in its place, as the roster had moved on. `limits` are percents; `awaits` is set
-    while an approval of a held set waits for something else.
+    when a fresh sync was asked for in its place, as the roster had moved on or a pause had begun. `limits` are
+    percents; `awaits` is set while an approval of a held set waits for something else.
     """
 
     district: str

@@ -18,7 +18,7 @@ _IN_HAND = {
     "applying": "on its way to the accounts",
     "held": "held; its changes are arriving",
     "superseded": "replaced by a newer night",
-    "stale": "the roster had moved on; a fresh sync was asked for",
+    "stale": "it came too late; a fresh sync was asked for",
 }
 
 _WAITS = {"second reviewer": "a second reviewer", "end of pause": "the end of the pause"}

@@ -55,7 +55,7 @@ def night_shown(night: Mapping[str, Any], at: datetime) -> NightShown:
         began = "It began and was" if _has_begun(night) else "It was asked for and"
         code, text = "unfinished", f"{began} never heard of again; `rollcall status` says more."
     if how == "stale":
-        text = "the roster had moved on meanwhile, and a fresh sync was asked for"
+        text = "it came too late (the roster had moved on, or a pause had begun), and a fresh sync was asked for"
     ended = night["synced_at"] or night["aborted_at"] or night["afresh_at"] or night["ended_at"] or night["held_at"]
     reasons = reasons_shown(night["reasons"])
     return NightShown(
