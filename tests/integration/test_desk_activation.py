@@ -266,7 +266,8 @@ def test_the_command_line_waits_for_activations_answer_and_tells_a_refusal(
     rollcall = CliInside(tmp_path, running.kafka, running.database, running.prefix)
     person, why = f"{DISTRICT}/students/{THIRD}", ("--reason", "the school told us", "--by", "ana", "--json")
     [(taken,)] = running.query(
-        "SELECT account_id::text FROM activations WHERE kind = 'students' AND state = 'activated' LIMIT 1"
+        "UPDATE identities SET proof = 'sign-in' WHERE subject = (SELECT min(id) FROM activations"
+        " WHERE kind = 'students' AND state = 'activated') RETURNING account_id::text"
     )
     refused = rollcall("conflict", "resolve", person, "--account", taken, *why)
     assert (refused.status, refused.object["error"]["code"]) == (1, "refused")
