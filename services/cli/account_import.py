@@ -15,6 +15,9 @@ from services.database.queries import Queries
 
 QUERIES = Queries("services.cli", "account_import.sql")
 
+_SPREADING = ("spread_emails", "spread_identities", "spread_classes", "spread_seats", "analyze")
+_MAKING = ("make_accounts", "make_emails", "make_identities", "make_classes", "make_seats", "make_work")
+
 MOST_TOLD = 100
 """How many bad lines are told; the others are only counted."""
 
@@ -49,7 +52,7 @@ def import_accounts(
         _copy(connection, account_lines(text), found)
         _check_together(connection, found, shared_emails=shared_emails)
         if not found.problems and not check_only:
-            for step in ("make_accounts", "make_emails", "make_identities"):
+            for step in _MAKING:
                 connection.execute(QUERIES[step])
     found.told.sort(key=lambda bad: bad.line)
     return found
@@ -57,7 +60,7 @@ def import_accounts(
 
 def _copy(connection: psycopg.Connection[Any], lines: Iterable[AccountLine | BadLine], found: Import) -> None:
     with connection.cursor() as cursor, cursor.copy(QUERIES["copy"]) as copy:
-        copy.set_types(["int8", "text", "text[]", "text[]", "text[]", "text[]"])
+        copy.set_types(["int8", "text", *["text[]"] * 8])
         for line in lines:
             if isinstance(line, BadLine):
                 found.refuse([line], 1)
@@ -73,17 +76,25 @@ def _copy(connection: psycopg.Connection[Any], lines: Iterable[AccountLine | Bad
                     [identity.provider for identity in line.identities],
                     [identity.tenant for identity in line.identities],
                     [identity.subject for identity in line.identities],
+                    list(line.teaches),
+                    [seat.teacher_email for seat in line.learns_in],
+                    [seat.class_name for seat in line.learns_in],
+                    list(line.work),
                 )
             )
-    connection.execute(QUERIES["spread_emails"])
-    connection.execute(QUERIES["spread_identities"])
-    connection.execute(QUERIES["analyze"])
+    for step in _SPREADING:
+        connection.execute(QUERIES[step])
 
 
 def _check_together(connection: psycopg.Connection[Any], found: Import, *, shared_emails: bool) -> None:
     checks = {
         "ids_twice": "the id that it gives stands on line {other} too; one person's id belongs to one account",
         "ids_taken": "the id that it gives belongs to account {other} already; take the id out, or the line",
+    }
+    checks |= {
+        "classes_twice": "it teaches two classes of one name; name them apart",
+        "seats_unknown": "it learns in a class that no line of the file teaches, or more than one does; name a class "
+        "by an email of its teacher's line and its name",
     }
     if not shared_emails:
         checks |= {

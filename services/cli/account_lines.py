@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
-COLUMNS = ("emails", "display_name", "clever_ids", "classlink_ids")
+COLUMNS = ("emails", "display_name", "clever_ids", "classlink_ids", "teaches", "learns_in", "work")
 SEPARATOR = ";"
 
 _LONGEST = 500
+_LONGEST_NAME = 200  # of a class, as in the database
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,27 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Seat:
+    """A place in the personal class of that name of the account with that email."""
+
+    teacher_email: str
+    class_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountLine:
-    """An account to be made; `line` is where its row ends in the file, counted from 1."""
+    """An account to be made; `line` is where its row ends in the file, counted from 1.
+
+    `teaches` are the names of its personal classes, `work` the titles of what it has done.
+    """
 
     line: int
     emails: tuple[str, ...]
     display_name: str | None
     identities: tuple[Identity, ...]
+    teaches: tuple[str, ...] = ()
+    learns_in: tuple[Seat, ...] = ()
+    work: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +98,27 @@ def email_of(typed: str) -> str:
     if not EMAIL.fullmatch(email) or not email.isprintable():
         raise BadValueError("an email is not one (somebody@a.domain); correct it, and part several with ';'")
     return _short(email)
+
+
+def _seat(typed: str) -> Seat:
+    """Read TEACHER_EMAIL:CLASS, parted at the first colon. Raises BadValueError."""
+    email, colon, name = typed.partition(":")
+    if not colon:
+        raise BadValueError("a class to learn in is TEACHER_EMAIL:CLASS, as in kim@x.example:Chess; write both parts")
+    return Seat(email_of(email), _class_name(name))
+
+
+def _class_name(typed: str) -> str:
+    name = _title(typed)
+    if len(name) > _LONGEST_NAME:
+        raise BadValueError(f"the name of a class is longer than {_LONGEST_NAME} characters; shorten it")
+    return name
+
+
+def _title(typed: str) -> str:
+    if not (title := typed.strip()):
+        raise BadValueError("the name of a class or of a work is empty; take the ';' before or after it out")
+    return _short(title)
 
 
 def account_lines(text: Iterable[str]) -> Iterator[AccountLine | BadLine]:
@@ -135,11 +171,14 @@ def _line(number: int, columns: Sequence[str], row: Sequence[str]) -> AccountLin
             *(classlink_identity(typed) for typed in _several(values.get("classlink_ids", ""))),
         )
         name = _short(values.get("display_name", "").strip()) or None
+        teaches = tuple(_class_name(typed) for typed in _several(values.get("teaches", "")))
+        learns_in = tuple(_seat(typed) for typed in _several(values.get("learns_in", "")))
+        work = tuple(_title(typed) for typed in _several(values.get("work", "")))
     except BadValueError as error:
         return BadLine(number, str(error))
     if not emails and not identities:
         return BadLine(number, "it has neither an email nor an id, so nobody could ever be matched to it; give one")
-    return AccountLine(number, emails, name, identities)
+    return AccountLine(number, emails, name, identities, teaches, learns_in, work)
 
 
 def _several(value: str) -> list[str]:

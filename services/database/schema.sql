@@ -1740,3 +1740,7 @@ CREATE TRIGGER remove_roster AFTER DELETE ON rosters FOR EACH ROW EXECUTE FUNCTI
 -- Apply looks at the calendar itself: a set that was let through just before a pause is not applied in it.
 
 GRANT SELECT ON closures, summer_pauses, office_calendar TO rollcall_apply;
+
+-- Accounts come in with the classes and the work that they have already.
+
+GRANT INSERT ON personal_classes, personal_students, account_work TO rollcall_operator;

@@ -74,6 +74,31 @@ def test_a_file_is_imported_whole(rollcall: CliInside, tmp_path: Path, database:
     assert rollcall("account", "show", "D@home.example", "--json").object["display_name"] == "Dana"
 
 
+def test_accounts_come_with_the_personal_classes_and_the_work_that_they_have(
+    rollcall: CliInside, tmp_path: Path
+) -> None:
+    header = "emails,teaches,learns_in,work\n"
+    path = write(tmp_path, "lee@x.org,,Kim@X.org:Chess,Essay;Map", "kim@x.org;kim@y.org,Chess;Go,,", header=header)
+    assert rollcall("account", "import", path, "--json").object["accounts"] == 2
+    lee = rollcall("account", "show", "lee@x.org", "--json").object
+    kim = rollcall("account", "show", "kim@y.org", "--json").object
+    assert lee["work_done"] == 2
+    assert [(one["name"], one["part"]) for one in lee["personal_classes"]] == [("Chess", "student")]
+    assert [(one["name"], one["part"]) for one in kim["personal_classes"]] == [("Chess", "teacher"), ("Go", "teacher")]
+
+
+def test_a_class_that_nobody_teaches_or_twice_is_refused_with_its_line(
+    rollcall: CliInside, tmp_path: Path, database: str
+) -> None:
+    header = "emails,teaches,learns_in\n"
+    path = write(tmp_path, "lee@x.org,,kim@x.org:Go", "kim@x.org,Chess;Chess,", header=header)
+    bad = rollcall("account", "import", path, "--json").object["bad_lines"]
+    assert [line["line"] for line in bad] == [2, 3]
+    assert "no line of the file teaches" in bad[0]["text"]
+    assert "two classes of one name" in bad[1]["text"]
+    assert counts(database) == (0, 0, 0)
+
+
 def test_one_bad_line_refuses_the_file_and_every_bad_line_is_named(
     rollcall: CliInside, tmp_path: Path, database: str
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.account_lines import AccountLine, BadLine, Identity, account_lines
+from services.cli.account_lines import AccountLine, BadLine, Identity, Seat, account_lines
 
 HEADER = "emails,display_name,clever_ids,classlink_ids\n"
 
@@ -26,6 +26,32 @@ def test_a_line_gives_emails_ids_and_name_whatever_the_order_of_the_columns() ->
         display_name="Dana",
         identities=(Identity("clever", "", "c1"), Identity("clever", "", "c2"), Identity("classlink", "22", "a:b")),
     )
+
+
+def test_a_line_gives_the_classes_and_the_work_that_the_account_has_already() -> None:
+    [made] = lines_of("emails,work,learns_in,teaches\na@x.org,Essay; Map ,kim@x.org:Art: basics,Chess;Go\n")
+    assert isinstance(made, AccountLine)
+    assert made.work == ("Essay", "Map")
+    assert made.learns_in == (Seat("kim@x.org", "Art: basics"),)
+    assert made.teaches == ("Chess", "Go")
+
+
+@pytest.mark.parametrize(
+    ("cell", "what_to_do"),
+    [
+        ("teaches,Chess;", "take the ';'"),
+        (f"teaches,{'a' * 201}", "longer than 200"),
+        ("learns_in,Chess", "TEACHER_EMAIL:CLASS"),
+        ("learns_in,kim:Chess", "correct it"),
+        ("learns_in,kim@x.org:", "take the ';'"),
+        ("work,;Essay", "take the ';'"),
+    ],
+)
+def test_classes_and_work_that_cannot_be_are_told_with_what_to_do(cell: str, what_to_do: str) -> None:
+    column, value = cell.split(",")
+    [bad] = lines_of(f"emails,{column}\na@x.org,{value}\n")
+    assert isinstance(bad, BadLine)
+    assert what_to_do in bad.text
 
 
 @pytest.mark.parametrize(
