@@ -4,7 +4,7 @@ Source: cloudevents/spec, `bindings/kafka-protocol-binding.md`.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -44,17 +44,27 @@ class CloudEvent:
             "ce_type": self.type,
             "ce_subject": self.subject,
             "ce_time": self.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "ce_dataschema": f"urn:rollcall:schema:{type(self.data).__name__}:1",
+            "ce_dataschema": schema_urn(type(self.data).__name__),
         }
         if self.correlation_id is not None:
             pairs["ce_correlationid"] = self.correlation_id
         if self.causation_id is not None:
             pairs["ce_causationid"] = self.causation_id
-        return [("content-type", CONTENT_TYPE), *((name, value.encode()) for name, value in pairs.items())]
+        return binary_headers(pairs)
 
     def value(self) -> bytes:
         """Give the record value: the data as JSON."""
         return self.data.model_dump_json().encode()
+
+
+def schema_urn(model: str) -> str:
+    """Give the name of a model's schema: `ce_dataschema` here, `$id` in the generated schema."""
+    return f"urn:rollcall:schema:{model}:1"
+
+
+def binary_headers(attributes: Mapping[str, str]) -> Headers:
+    """Give the record headers of a message with JSON data and these attributes."""
+    return [("content-type", CONTENT_TYPE), *((name, text.encode()) for name, text in attributes.items())]
 
 
 def event_id(*identity: object) -> str:

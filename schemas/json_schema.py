@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from schemas.cloudevents import schema_urn
 from schemas.events import Event
 from schemas.topics import TOPICS
 
@@ -38,7 +39,7 @@ def json_schema(name: str) -> dict[str, Any]:
         for other in sorted(_referred(everything[waiting.pop()]) - needed.keys()):
             needed[other] = everything[other]
             waiting.append(other)
-    head = {"$schema": DRAFT, "$id": f"urn:rollcall:schema:{name}:1"}
+    head = {"$schema": DRAFT, "$id": schema_urn(name)}
     return {**head, **everything[name], **({"definitions": dict(sorted(needed.items()))} if needed else {})}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from schemas.cloudevents import CONTENT_TYPE
+from schemas.cloudevents import CONTENT_TYPE, schema_urn
 from schemas.topics import TOPICS
 from services.apply.bulk_publisher import BulkPublisher, TextHeaders
 from services.database.connect import connect, listen
@@ -26,11 +26,7 @@ QUERIES = Queries("services.apply", "relay.sql")
 BATCH = 10_000
 _ONE_RELAY = 0x72656C61  # the advisory lock that the relay at work holds
 _TOPICS = {topic.name: topic for topic in TOPICS}
-_SCHEMAS = {
-    (topic.name, type_): f"urn:rollcall:schema:{model.__name__}:1"
-    for topic in TOPICS
-    for type_, model in topic.types.items()
-}
+_SCHEMAS = {(topic.name, type_): schema_urn(model.__name__) for topic in TOPICS for type_, model in topic.types.items()}
 
 
 def run(settings: Settings, stop: threading.Event) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from schemas.cloudevents import CONTENT_TYPE, Headers, event_id
+from schemas.cloudevents import Headers, binary_headers, event_id, schema_urn
 from schemas.events import ChangeSetStarted
 
 _TYPE = "dev.rollcall.change-set.chunk.v1"
@@ -32,8 +32,8 @@ def chunk_message(started: ChangeSetStarted, number: int, changes: bytes, cause:
         "ce_type": _TYPE,
         "ce_subject": started.district,
         "ce_time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        "ce_dataschema": "urn:rollcall:schema:ChangeSetChunk:1",
+        "ce_dataschema": schema_urn("ChangeSetChunk"),
         "ce_correlationid": started.sync_id,
         "ce_causationid": cause,
     }
-    return [("content-type", CONTENT_TYPE), *((name, text.encode()) for name, text in attributes.items())], value
+    return binary_headers(attributes), value
