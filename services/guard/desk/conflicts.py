@@ -11,10 +11,10 @@ import psycopg
 from psycopg.rows import class_row
 
 from schemas.events import ConflictResolved
-from schemas.topics import DECISIONS
 from services.activation.reasons import REASONS
 from services.database.queries import Queries
-from services.messages import Publisher, make_event
+from services.guard.desk.decide import must_be_named, publish_decision
+from services.messages import Publisher
 
 Connection: TypeAlias = psycopg.Connection[Any]
 PersonKind: TypeAlias = Literal["teachers", "students"]
@@ -169,16 +169,9 @@ def resolve(
     Whether that can be is for activation to say. Given again with the same `decided_at`, it is the same decision.
     Raises ValueError without a reviewer or a reason, PublishError where Kafka does not take it.
     """
-    if not reviewer.strip() or not reason.strip():
-        raise ValueError("a decision names its reviewer and its reason")
+    must_be_named(reviewer, reason)
     data = ConflictResolved(
         **asdict(person), account_id=account_id, reviewer=reviewer, reason=reason, decided_at=decided_at
     )
     identity = (*asdict(person).values(), reviewer, decided_at.isoformat())
-    event = make_event(DECISIONS, data, source="desk", identity=identity)
-    about = {**data.model_dump(), "event_id": event.id}
-    connection.execute(QUERIES["resolution"], {**about, "published": False})
-    publisher.publish(DECISIONS, event)
-    publisher.flush()
-    connection.execute(QUERIES["resolution"], {**about, "published": True})
-    return event.id
+    return publish_decision(connection, publisher, QUERIES["resolution"], data, identity)

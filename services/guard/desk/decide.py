@@ -1,11 +1,11 @@
-"""A reviewer's decision: written down, then published on `roster.decisions`; guard follows it or says why not."""
+"""A reviewer's decision: written down, then published on `roster.decisions`; who follows it says so, or why not."""
 
 from datetime import datetime
 from typing import Any, Literal
 
 import psycopg
 
-from schemas.events import ReviewDecision
+from schemas.events import ConflictResolved, ReviewDecision
 from schemas.topics import DECISIONS
 from services.database.queries import Queries
 from services.messages import Publisher, make_event
@@ -30,8 +30,7 @@ def decide(
     the same decision. Raises ValueError without a reviewer or a reason, PublishError where Kafka does not take it: the
     decision is then on record as unpublished, and may be given again.
     """
-    if not reviewer.strip() or not reason.strip():
-        raise ValueError("a decision names its reviewer and its reason")
+    must_be_named(reviewer, reason)
     data = ReviewDecision(
         district=district,
         change_set=change_set,
@@ -41,10 +40,30 @@ def decide(
         decided_at=decided_at,
     )
     identity = (change_set, decision, reviewer, decided_at.isoformat())
-    event = make_event(DECISIONS, data, source="desk", identity=identity)
-    about = {**data.model_dump(), "event_id": event.id}
-    connection.execute(QUERIES["decision"], {**about, "published": False})
+    return publish_decision(connection, publisher, QUERIES["decision"], data, identity)
+
+
+def must_be_named(reviewer: str, reason: str) -> None:
+    """Raise ValueError without a reviewer or a reason."""
+    if not reviewer.strip() or not reason.strip():
+        raise ValueError("a decision names its reviewer and its reason")
+
+
+def publish_decision(
+    connection: psycopg.Connection[Any],
+    publisher: Publisher,
+    record: bytes,
+    decision: ReviewDecision | ConflictResolved,
+    identity: tuple[str, ...],
+) -> str:
+    """Put a decision on record with the statement `record`, publish it durably, and give its event id.
+
+    Raises PublishError where Kafka does not take it: it is then on record as unpublished, and may be given again.
+    """
+    event = make_event(DECISIONS, decision, source="desk", identity=identity)
+    about = {**decision.model_dump(), "event_id": event.id}
+    connection.execute(record, {**about, "published": False})
     publisher.publish(DECISIONS, event)
     publisher.flush()
-    connection.execute(QUERIES["decision"], {**about, "published": True})
+    connection.execute(record, {**about, "published": True})
     return event.id
