@@ -1,7 +1,9 @@
 """Sessions with Kafka and PostgreSQL that are begun again when they are lost, by trouble that passes by itself."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import psycopg
 import structlog
@@ -47,3 +49,19 @@ def keep_running(session: Callable[[threading.Event], None], stop: threading.Eve
                     if not progress.is_set():
                         raise
                     wait(PAUSE_SECONDS)
+
+
+@contextmanager
+def working_beside(name: str, work: Callable[[], None], stop: threading.Event) -> Iterator[None]:
+    """Do `work` in a thread of its own while the block runs. Whichever ends first, `stop` asks the other to end.
+
+    Raises what the work raised, once the block has ended by itself.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix=name) as thread:
+        working = thread.submit(work)
+        working.add_done_callback(lambda _: stop.set())
+        try:
+            yield
+        finally:
+            stop.set()
+        working.result()

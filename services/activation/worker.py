@@ -5,7 +5,6 @@ update counts once, by its roster version, however often it is delivered. So is 
 """
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import structlog
@@ -21,6 +20,7 @@ from services.database.connect import connect
 from services.dead_letters import DeadLetters
 from services.installation import find_installation
 from services.messages import Message, Publisher
+from services.sessions import working_beside
 from services.settings import Settings
 from services.worker import Lane, Worker
 
@@ -117,12 +117,6 @@ def run(settings: Settings, stop: threading.Event) -> None:
     def open_lane(topic: str) -> Lane:
         return (DecisionsLane if topic == DECISIONS.name else UpdatesLane)(installation.database, dead_letters)
 
-    def follow() -> None:
-        try:
-            follow_account_changes(installation.database, stop)
-        finally:
-            stop.set()  # where it gives up, so does the worker
-
     worker = Worker(
         name="activation",
         topic=UPDATES,
@@ -137,11 +131,8 @@ def run(settings: Settings, stop: threading.Event) -> None:
         backlog_bytes=BACKLOG_BYTES,
         fetch_bytes=FETCH_BYTES,
     )
-    with ThreadPoolExecutor(1, thread_name_prefix="account-changes") as beside:
-        following = beside.submit(follow)
+    with working_beside("account-changes", lambda: follow_account_changes(installation.database, stop), stop):
         try:
             worker.run()
         finally:
-            stop.set()
             publisher.close()
-        following.result()

@@ -6,7 +6,6 @@ in its own part. What the desk has no use for is skipped by its header, undecode
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -23,7 +22,7 @@ from services.guard.desk import activation_feed, held_feed, night_feed
 from services.guard.desk.read_model import Connection
 from services.installation import find_installation
 from services.messages import Message, Publisher, key_text
-from services.sessions import keep_running
+from services.sessions import keep_running, working_beside
 from services.settings import Settings
 from services.worker import Worker
 
@@ -146,12 +145,8 @@ def run(settings: Settings, stop: threading.Event) -> None:
         stop=stop,
         instance=settings.instance,
     )
-    with pool, ThreadPoolExecutor(1, thread_name_prefix="desk-sweep") as thread:
-        sweeping = thread.submit(keep_running, sweep_now_and_then, stop)
-        sweeping.add_done_callback(lambda _: stop.set())
+    with pool, working_beside("desk-sweep", lambda: keep_running(sweep_now_and_then, stop), stop):
         try:
             worker.run()
         finally:
-            stop.set()
             publisher.close()
-        sweeping.result()
