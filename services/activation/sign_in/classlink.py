@@ -4,28 +4,23 @@ People are matched by (TenantId as text, SourcedId), exactly. An empty SourcedId
 ClassLink: nobody is ever matched by it. UserId is ClassLink's own; it is not in the roster.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from services.activation.sign_in.provider_settings import ClassLinkSettings
 from services.activation.sign_in.providers import (
+    KINDS,
     Id,
     MaybeId,
     Returned,
     RosteredClaim,
     Round,
     StrictAnswer,
-    Token,
+    TokenAnswer,
     grant_url,
 )
 from services.activation.sign_in.sign_in_http import ProviderAnswerError, SignInHttp
-
-_KINDS: dict[str, Literal["teachers", "students"]] = {"student": "students", "teacher": "teachers"}
-
-
-class _Token(StrictAnswer):
-    access_token: Token
 
 
 class _MyInfo(StrictAnswer):
@@ -58,11 +53,11 @@ class ClassLink:
             "client_id": settings.client_id,
             "client_secret": settings.client_secret.get_secret_value(),
         }
-        token = self._http.post("token", settings.token_url, _Token, form=form).access_token
+        token = self._http.post("token", settings.token_url, TokenAnswer, form=form).access_token
         info = self._http.get("my/info", settings.info_url, _MyInfo, bearer=token)
         if not (info.sourced_id or "").strip():
             raise ProviderAnswerError("no-roster-id", "my/info: SourcedId is empty")
-        kind = _KINDS.get(info.role.lower())
+        kind = KINDS.get(info.role.lower())
         return RosteredClaim(str(info.tenant_id), str(info.sourced_id), kind, str(info.user_id))
 
     def close(self) -> None:

@@ -9,22 +9,18 @@ from typing import Literal
 
 from services.activation.sign_in.provider_settings import CleverSettings
 from services.activation.sign_in.providers import (
+    KINDS,
     Id,
     Returned,
     RosteredClaim,
     Round,
     StrictAnswer,
-    Token,
+    TokenAnswer,
     grant_url,
 )
 from services.activation.sign_in.sign_in_http import ProviderAnswerError, SignInHttp
 
 _CANONICAL = re.compile(r"/v3\.\d+/users/([^/?#]+)")
-_KINDS: dict[str, Literal["teachers", "students"]] = {"student": "students", "teacher": "teachers"}
-
-
-class _Token(StrictAnswer):
-    access_token: Token
 
 
 class _Link(StrictAnswer):
@@ -68,7 +64,7 @@ class Clever:
         settings = self._settings
         exchange = {"code": returned.code, "grant_type": "authorization_code", "redirect_uri": redirect_uri}
         client = (settings.client_id, settings.client_secret.get_secret_value())
-        token = self._http.post("token", settings.token_url, _Token, json=exchange, basic=client).access_token
+        token = self._http.post("token", settings.token_url, TokenAnswer, json=exchange, basic=client).access_token
         me = self._http.get("me", f"{settings.api_url}/v3.0/me", _Me, bearer=token)
         canonical = [link.uri for link in me.links if link.rel == "canonical"]
         if not canonical:
@@ -76,13 +72,13 @@ class Clever:
         found = _CANONICAL.fullmatch(canonical[0])
         if found is None or found[1] != me.data.id:
             raise ProviderAnswerError("provider-answer", "me: its canonical link is not of this user")
-        return RosteredClaim(me.data.district, me.data.id, _KINDS.get(me.data.type))
+        return RosteredClaim(me.data.district, me.data.id, KINDS.get(me.data.type))
 
     def _from_userinfo(self, token: str, me: _MeData) -> RosteredClaim:
         info = self._http.get("userinfo", f"{self._settings.api_url}/userinfo", _UserInfo, bearer=token)
         if info.district != me.district or info.sub not in {None, info.multi_role_user_id}:
             raise ProviderAnswerError("provider-answer", "userinfo: it does not agree with itself or with /me")
-        return RosteredClaim(info.district, info.multi_role_user_id, _KINDS.get(info.user_type or me.type))
+        return RosteredClaim(info.district, info.multi_role_user_id, KINDS.get(info.user_type or me.type))
 
     def close(self) -> None:
         """See `Provider`."""

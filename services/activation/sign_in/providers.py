@@ -24,6 +24,16 @@ class StrictAnswer(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
+class TokenAnswer(StrictAnswer):
+    """What a code is exchanged for at Clever and at ClassLink."""
+
+    access_token: Token
+
+
+KINDS: dict[str, Literal["teachers", "students"]] = {"student": "students", "teacher": "teachers"}
+"""Which kind of rostered person a role is, in small letters; the others are not rostered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Round:
     """A round to a provider: the secrets of its beginning."""
