@@ -1,9 +1,12 @@
-"""What every test may ask for: `kafka`, `postgres`, and for each test its own `topic_prefix` and `database`."""
+"""What every test may ask for: `kafka`, `postgres`, and for each test its own `topic_prefix` and `database`.
+
+Tests of a module that share running workers ask for `shared_topic_prefix` and `shared_database` instead.
+"""
 
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -37,16 +40,18 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs real services, so that `-m "not integration"` leaves it out; keep together what shares a stage.
 
-    Tests of a module that share a fixture, such as running workers, run in one process (pytest-xdist's loadgroup), in
-    their order, and that fixture is made once.
+    Tests of a module or a package that share a fixture, such as running workers, run in one process (pytest-xdist's
+    loadgroup), in their order, and that fixture is made once.
     """
     for item in items:
         if item.path.is_relative_to(_INTEGRATION):
             item.add_marker(pytest.mark.integration)
-        if isinstance(item, pytest.Function) and any(
-            definitions[-1].scope == "module" for definitions in item._fixtureinfo.name2fixturedefs.values()
-        ):
-            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+        if isinstance(item, pytest.Function):
+            scopes = {definitions[-1].scope for definitions in item._fixtureinfo.name2fixturedefs.values()}
+            if "package" in scopes:
+                item.add_marker(pytest.mark.xdist_group(item.module.__package__))
+            elif "module" in scopes:
+                item.add_marker(pytest.mark.xdist_group(item.module.__name__))
 
 
 @pytest.fixture(scope="session")
@@ -63,12 +68,25 @@ def postgres() -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
-def topic_prefix(kafka: str) -> Iterator[str]:
-    """A prefix for the topics and groups of this test alone; what was created with it is deleted afterwards."""
+@contextmanager
+def _topics_of_its_own(kafka: str) -> Iterator[str]:
     prefix = f"test-{uuid.uuid4().hex[:12]}."
     yield prefix
     delete_topics(kafka, prefix)
+
+
+@pytest.fixture
+def topic_prefix(kafka: str) -> Iterator[str]:
+    """A prefix for the topics and groups of this test alone; what was created with it is deleted afterwards."""
+    with _topics_of_its_own(kafka) as prefix:
+        yield prefix
+
+
+@pytest.fixture(scope="module")
+def shared_topic_prefix(kafka: str) -> Iterator[str]:
+    """A prefix for the topics and groups that the tests of one module share."""
+    with _topics_of_its_own(kafka) as prefix:
+        yield prefix
 
 
 @pytest.fixture(scope="session")
@@ -87,5 +105,12 @@ def migrated_template(postgres: str) -> Iterator[str]:
 @pytest.fixture
 def database(postgres: str, migrated_template: str) -> Iterator[str]:
     """The address of a migrated accounts database for this test alone."""
+    with new_database(postgres, migrated_template) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def shared_database(postgres: str, migrated_template: str) -> Iterator[str]:
+    """The address of a migrated accounts database that the tests of one module share."""
     with new_database(postgres, migrated_template) as address:
         yield address

@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import psycopg
-
 from schemas.records import Class, Record, School, Student, Teacher
 from services.activation.matching import PersonKey
 from services.activation.sign_in.outcomes import ActivationPending, SignedIn
 from services.activation.sign_in.sessions import open_session
 from services.database.connect import connect
-from services.passwords import hash_password
 from tests.rosters import activate_as, add_account, add_district, roster
 
 PASSWORD = "correct horse battery staple"
@@ -62,15 +59,6 @@ def open_school(database: str) -> SmallSchool:
             (DISTRICT,),
         )
     return SmallSchool(teacher, tuple(students))
-
-
-def give_password(database: str, account_id: UUID, email: str) -> None:
-    """Let somebody log in to the account by this email and PASSWORD."""
-    with psycopg.connect(database) as connection:
-        connection.execute("INSERT INTO account_emails (account_id, email) VALUES (%s, %s)", (account_id, email))
-        connection.execute(
-            "UPDATE accounts SET password_hash = %s WHERE account_id = %s", (hash_password(PASSWORD), account_id)
-        )
 
 
 def session_of(database: str, account_id: UUID) -> str:

@@ -1,7 +1,6 @@
 """The people's pages in a real browser: both ways to activate on both providers, on any screen, by keyboard, alone."""
 
 import itertools
-import uuid
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -17,7 +16,6 @@ from deploy.sandbox.sign_in_settings import write_sign_in_file
 from tests.browsing import READ_PAGE, Window, faults, launched, needs_chromium
 from tests.pipeline import Pipeline, pipeline
 from tests.signing_in import PASSWORD, Person, Town
-from tests.stack import delete_topics, new_database
 
 pytestmark = needs_chromium
 
@@ -28,11 +26,10 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def town(postgres: str, migrated_template: str) -> Iterator[Town]:
-    with new_database(postgres, migrated_template) as dsn:
-        made = Town(dsn)
-        made.add_districts()
-        yield made
+def town(shared_database: str) -> Town:
+    made = Town(shared_database)
+    made.add_districts()
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +40,16 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxControl
 
 @pytest.fixture(scope="module")
 def running(
-    kafka: str, town: Town, sandbox: SandboxControl, tmp_path_factory: pytest.TempPathFactory
+    kafka: str,
+    town: Town,
+    sandbox: SandboxControl,
+    shared_topic_prefix: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Pipeline]:
-    prefix = f"test-{uuid.uuid4().hex[:12]}."
     file: Path = write_sign_in_file(sandbox.base_url, tmp_path_factory.mktemp("sign-in") / "sign-in.json")
-    with pipeline(kafka, town.dsn, prefix, "activation-web", settings={"ROLLCALL_SIGN_IN_FILE": str(file)}) as started:
+    settings = {"ROLLCALL_SIGN_IN_FILE": str(file)}
+    with pipeline(kafka, town.dsn, shared_topic_prefix, "activation-web", settings=settings) as started:
         yield started
-    delete_topics(kafka, prefix)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from services.database.connect import connect
 from tests.people import ACTIVATED, DISTRICT, IN_CLASS, SmallSchool, open_school, pending_session_of, session_of
 from tests.pipeline import Pipeline, pipeline
 from tests.rosters import activate_as, add_account
-from tests.stack import delete_topics, new_database
 
 TOO_LATE = "it shows up after the next night."
 
@@ -43,17 +42,14 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(kafka: str, postgres: str, migrated_template: str) -> Iterator[Place]:
-    prefix = f"test-{uuid.uuid4().hex[:12]}."
-    with new_database(postgres, migrated_template) as dsn:
-        school = open_school(dsn)
-        with connect(dsn, "rollcall_product") as connection:
-            own = make_class(connection, school.teacher, "Chess club")
-            add_student(connection, school.teacher, own, school.students[0])
-            [synced] = [c.class_id for c in classes_of(connection, school.teacher) if c.name == "Math 5 - Period 3"]
-        with pipeline(kafka, dsn, prefix, "activation-web") as running:
-            yield Place(running, school, synced, own)
-        delete_topics(kafka, prefix)
+def place(kafka: str, shared_database: str, shared_topic_prefix: str) -> Iterator[Place]:
+    school = open_school(shared_database)
+    with connect(shared_database, "rollcall_product") as connection:
+        own = make_class(connection, school.teacher, "Chess club")
+        add_student(connection, school.teacher, own, school.students[0])
+        [synced] = [c.class_id for c in classes_of(connection, school.teacher) if c.name == "Math 5 - Period 3"]
+    with pipeline(kafka, shared_database, shared_topic_prefix, "activation-web") as running:
+        yield Place(running, school, synced, own)
 
 
 class Browser:

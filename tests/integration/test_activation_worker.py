@@ -14,16 +14,12 @@ from schemas.topics import ACTIVATIONS, DEAD_LETTERS, DECISIONS, UPDATES
 from services.clock import now
 from services.messages import make_event
 from tests.pipeline import Pipeline, pipeline, until
-from tests.stack import delete_topics, new_database
 
 
 @pytest.fixture(scope="module")
-def running(kafka: str, postgres: str, migrated_template: str) -> Iterator[Pipeline]:
-    prefix = f"test-{uuid.uuid4().hex[:12]}."
-    with new_database(postgres, migrated_template) as database:
-        with pipeline(kafka, database, prefix, "activation", "relay") as running:
-            yield running
-        delete_topics(kafka, prefix)
+def running(kafka: str, shared_database: str, shared_topic_prefix: str) -> Iterator[Pipeline]:
+    with pipeline(kafka, shared_database, shared_topic_prefix, "activation", "relay") as running:
+        yield running
 
 
 class District:

@@ -14,7 +14,6 @@ from schemas.topics import APPROVED, SNAPSHOTS, UPDATES, Worker
 from services.database.connect import connect
 from tests.cli import Cli, write_package
 from tests.pipeline import Pipeline, pipeline
-from tests.stack import delete_topics, new_database
 
 WORKERS: tuple[Worker, ...] = tuple(worker for worker in get_args(Worker) if worker != "scheduler")
 KEYS = {
@@ -66,14 +65,12 @@ class Installation:
 
 @pytest.fixture(scope="module")
 def installation(
-    kafka: str, postgres: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+    kafka: str, shared_database: str, shared_topic_prefix: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     """One installation for all tests here, each with districts of its own."""
-    prefix = f"test-{uuid.uuid4().hex[:12]}."
     folder = tmp_path_factory.mktemp("districts")
-    with new_database(postgres, migrated_template) as database, pipeline(kafka, database, prefix, *WORKERS) as running:
-        yield Installation(running, Cli.of(folder, kafka, database, prefix), folder)
-    delete_topics(kafka, prefix)
+    with pipeline(kafka, shared_database, shared_topic_prefix, *WORKERS) as running:
+        yield Installation(running, Cli.of(folder, kafka, shared_database, shared_topic_prefix), folder)
 
 
 def test_a_first_sync_that_is_waited_for_answers_that_it_is_applied(installation: Installation) -> None:

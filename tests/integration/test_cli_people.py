@@ -15,7 +15,6 @@ from schemas.topics import DECISIONS
 from tests.cli_inside import CliInside
 from tests.pipeline import Pipeline
 from tests.rostered import activate, add_account, add_roster
-from tests.stack import delete_topics, new_database
 
 KIM = Student("s1", "kim@x.org", "Kim", "Ortega", "Kim Ortega", ("school-1",))
 LEE = Student("s/2", "lee@x.org", "Lee", "Ortega", "Lee Ortega", ("school-1",))
@@ -23,14 +22,11 @@ EDNA = Teacher("t1", "edna@x.org", "Edna", "Krabappel", "Edna Krabappel", ("scho
 
 
 @pytest.fixture(scope="module")
-def running(kafka: str, postgres: str, migrated_template: str) -> Iterator[Pipeline]:
+def running(kafka: str, shared_database: str, shared_topic_prefix: str) -> Iterator[Pipeline]:
     """An installation without workers: what is published stays to be looked at."""
-    prefix = f"test-{uuid.uuid4().hex[:12]}."
-    with new_database(postgres, migrated_template) as database:
-        started = Pipeline(kafka, database, prefix)
-        yield started
-        started.stop()
-        delete_topics(kafka, prefix)
+    started = Pipeline(kafka, shared_database, shared_topic_prefix)
+    yield started
+    started.stop()
 
 
 @pytest.fixture(scope="module")

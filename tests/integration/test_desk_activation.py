@@ -21,20 +21,16 @@ from tests.cli_inside import CliInside
 from tests.desk import DISTRICT, NAME, Browser, add_reviewers
 from tests.integration.test_desk_browser import Screen
 from tests.pipeline import Pipeline, pipeline, until
-from tests.stack import delete_topics, new_database
 
 FIRST, SECOND, THIRD = TWO_ACCOUNTS
 
 
 @pytest.fixture(scope="module")
-def running(kafka: str, postgres: str, migrated_template: str) -> Iterator[Pipeline]:
-    prefix = f"test-{uuid.uuid4().hex[:12]}."
+def running(kafka: str, shared_database: str, shared_topic_prefix: str) -> Iterator[Pipeline]:
     workers: tuple[Worker, ...] = ("diff", "guard", "apply", "relay", "activation", "desk-feed", "desk")
-    with new_database(postgres, migrated_template) as database:
-        with pipeline(kafka, database, prefix, *workers) as started:
-            add_reviewers(started)
-            yield started
-        delete_topics(kafka, prefix)
+    with pipeline(kafka, shared_database, shared_topic_prefix, *workers) as started:
+        add_reviewers(started)
+        yield started
 
 
 @pytest.fixture(scope="module")

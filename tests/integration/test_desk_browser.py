@@ -1,7 +1,6 @@
 """The desk in a real browser: a review from sign-in to what was applied, on any screen, by keyboard, alone."""
 
 import re
-import uuid
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +13,6 @@ from tests.browsing import READ_PAGE, Window, faults, launched, needs_chromium
 from tests.desk import DISTRICT, NAME, PASSWORD, add_reviewers, hold_a_set, roster
 from tests.desk import Browser as Visitor
 from tests.pipeline import Pipeline, pipeline
-from tests.stack import delete_topics, new_database
 
 pytestmark = needs_chromium
 
@@ -34,15 +32,12 @@ PAGES = (
 
 
 @pytest.fixture(scope="module")
-def running(kafka: str, postgres: str, migrated_template: str) -> Iterator[Pipeline]:
-    prefix = f"test-{uuid.uuid4().hex[:12]}."
+def running(kafka: str, shared_database: str, shared_topic_prefix: str) -> Iterator[Pipeline]:
     workers: tuple[Worker, ...] = ("diff", "guard", "apply", "relay", "desk-feed", "desk")
     settings = {"ROLLCALL_TWO_REVIEWERS_ABOVE": "10"}
-    with new_database(postgres, migrated_template) as database:
-        with pipeline(kafka, database, prefix, *workers, settings=settings) as started:
-            add_reviewers(started)
-            yield started
-        delete_topics(kafka, prefix)
+    with pipeline(kafka, shared_database, shared_topic_prefix, *workers, settings=settings) as started:
+        add_reviewers(started)
+        yield started
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The calendar kept from the desk: by operators alone, seen before it is saved, with who did it on record."""
 
 import re
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -12,7 +11,6 @@ import pytest
 from services.database.connect import connect
 from tests.desk import Browser, add_reviewers
 from tests.pipeline import Pipeline, pipeline
-from tests.stack import delete_topics, new_database
 
 PAUSE = {"name": "Inventory", "first_day": "2027-06-14", "last_day": "2027-06-16"}
 EXPECTED: dict[str, str | list[str]] = {
@@ -23,17 +21,14 @@ WHO = "operator@example.org"
 
 
 @pytest.fixture(scope="module")
-def running(kafka: str, postgres: str, migrated_template: str) -> Iterator[Pipeline]:
-    prefix = f"test-{uuid.uuid4().hex[:12]}."
-    with new_database(postgres, migrated_template) as database:
-        settings = {"ROLLCALL_NIGHT_HOURS": "1"}
-        with pipeline(kafka, database, prefix, "desk", settings=settings) as started:
-            add_reviewers(started)
-            for district in ("springfield", "lakeside"):
-                started.add_district(district)
-            started.add_district("starter", plan="enterprise-starter")
-            yield started
-        delete_topics(kafka, prefix)
+def running(kafka: str, shared_database: str, shared_topic_prefix: str) -> Iterator[Pipeline]:
+    settings = {"ROLLCALL_NIGHT_HOURS": "1"}
+    with pipeline(kafka, shared_database, shared_topic_prefix, "desk", settings=settings) as started:
+        add_reviewers(started)
+        for district in ("springfield", "lakeside"):
+            started.add_district(district)
+        started.add_district("starter", plan="enterprise-starter")
+        yield started
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import re
 import threading
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,20 +25,16 @@ from services.settings import Settings
 from tests.cli import Cli
 from tests.desk import DISTRICT, NAME, PASSWORD, Browser, add_reviewers, hold_a_set
 from tests.pipeline import Pipeline, pipeline, until
-from tests.stack import delete_topics, new_database
 
 UNKNOWN = "0" * 32
 
 
 @pytest.fixture(scope="module")
-def running(kafka: str, postgres: str, migrated_template: str) -> Iterator[Pipeline]:
-    prefix = f"test-{uuid.uuid4().hex[:12]}."
+def running(kafka: str, shared_database: str, shared_topic_prefix: str) -> Iterator[Pipeline]:
     workers: tuple[Worker, ...] = ("diff", "guard", "apply", "relay", "desk-feed", "desk")
-    with new_database(postgres, migrated_template) as database:
-        with pipeline(kafka, database, prefix, *workers) as started:
-            add_reviewers(started)
-            yield started
-        delete_topics(kafka, prefix)
+    with pipeline(kafka, shared_database, shared_topic_prefix, *workers) as started:
+        add_reviewers(started)
+        yield started
 
 
 @pytest.fixture(scope="module")

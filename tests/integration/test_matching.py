@@ -1,6 +1,7 @@
 """Whose account a rostered person has (DESIGN, "Whose account" and "Leaving"), on a real PostgreSQL."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from uuid import uuid4
 
 import psycopg
@@ -8,15 +9,12 @@ import pytest
 
 from services.activation.matching import PersonKey, Rostered, match_again
 from tests.matching import Matching
-from tests.stack import new_database
 
 
 @pytest.fixture(scope="module")
-def one_database(postgres: str, migrated_template: str) -> Iterator[Matching]:
-    with new_database(postgres, migrated_template) as address:
-        matching = Matching(address)
+def one_database(shared_database: str) -> Iterator[Matching]:
+    with closing(Matching(shared_database)) as matching:
         yield matching
-        matching.close()
 
 
 @pytest.fixture

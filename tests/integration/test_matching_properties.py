@@ -1,7 +1,7 @@
 """Matching does not depend on order, on the cut into nights, or on repetition; held against an oracle written here."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from services.activation.linking import LinkError, link_person
 from services.activation.matching import PersonKey, Rostered, match_again
 from tests.matching import Matching, nights
-from tests.stack import new_database
 
 EMAILS = ("a@x.example", "b@x.example", "c@x.example")
 ACCOUNTS = tuple(uuid5(UUID(int=0), str(number)) for number in range(4))
@@ -98,11 +97,9 @@ worlds = st.builds(
 
 
 @pytest.fixture(scope="module")
-def matching(postgres: str, migrated_template: str) -> Iterator[Matching]:
-    with new_database(postgres, migrated_template) as address:
-        matching = Matching(address)
+def matching(shared_database: str) -> Iterator[Matching]:
+    with closing(Matching(shared_database)) as matching:
         yield matching
-        matching.close()
 
 
 def _begin(matching: Matching) -> None:

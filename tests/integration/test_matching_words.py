@@ -1,6 +1,7 @@
 """What people and reviewers say about whose account it is: remembered, in effect at once, or refused."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,18 +20,15 @@ from services.activation.linking import (
 )
 from services.activation.resolving import resolve
 from tests.matching import Matching
-from tests.stack import new_database
 
 ANN = PersonKey("springfield", "students", "ann")
 BOB = PersonKey("springfield", "students", "bob")
 
 
 @pytest.fixture(scope="module")
-def one_database(postgres: str, migrated_template: str) -> Iterator[Matching]:
-    with new_database(postgres, migrated_template) as address:
-        matching = Matching(address)
+def one_database(shared_database: str) -> Iterator[Matching]:
+    with closing(Matching(shared_database)) as matching:
         yield matching
-        matching.close()
 
 
 @pytest.fixture
