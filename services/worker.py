@@ -180,7 +180,14 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
             self._worker.stop.wait(0.5)
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Wait for what is assigned instead. No commit can be awaited here, on the client's own thread."""
+        """See the join that now begins to its end; nothing is dropped before it is known what is assigned instead.
+
+        kafka-python 3.0.12 that joins anew because a topic's partitions have changed forgets why once it has made the
+        assignment: a `poll` that ends before the broker answers is the last to look, and the worker would sit outside
+        its group for ever, alive and reading nothing (Java's client did so too, KAFKA-9815). A join asked for is
+        remembered until it is complete. No commit can be awaited here, on the client's own thread.
+        """
+        self._consumer._coordinator.request_rejoin()
 
     def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
         """Drop the state of partitions that others may have had since; the client reads them from what is committed."""

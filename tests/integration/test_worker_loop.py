@@ -6,7 +6,8 @@ from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 import structlog
-from kafka import KafkaConsumer
+from kafka import KafkaAdminClient, KafkaConsumer
+from kafka.coordinator.consumer import ConsumerCoordinator
 
 from schemas.topics import SNAPSHOTS
 from services.messages import Message, Publisher, key_text
@@ -135,6 +136,32 @@ def test_workers_that_come_and_go_lose_no_session_no_message_and_no_lane_at_work
         until("the one left takes all", lambda: len(recorder.messages()) >= 120 or None, seconds=30)
     assert [line for line in logs if line["event"] == "session-lost"] == []
     assert recorder.closed_at_work == 0
+
+
+def test_a_worker_whose_group_is_slow_to_take_it_back_after_its_topic_grew_reads_on(
+    kafka: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_topics(kafka, topic_prefix)
+    join, joined = ConsumerCoordinator._do_join_and_sync_async, list[ConsumerCoordinator]()
+
+    async def slow_from_the_second_on(self: ConsumerCoordinator) -> bytes:
+        assignment: bytes = await join(self)
+        if joined:
+            await self._manager._net.sleep(1.2)  # longer than a poll: the broker's answer is late
+        joined.append(self)
+        return assignment
+
+    monkeypatch.setattr(ConsumerCoordinator, "_do_join_and_sync_async", slow_from_the_second_on)
+    recorder = Recorder()
+    with working(kafka, topic_prefix, recorder.open_lane):
+        _send(kafka, topic_prefix, 30)
+        _all_taken(recorder, 30)
+        with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
+            admin.create_partitions({topic_prefix + SNAPSHOTS.name: SNAPSHOTS.partitions + 1})
+        joined[0]._cluster.request_update()
+        until("the group has it back", lambda: len(joined) >= 2 or None)
+        _send(kafka, topic_prefix, 60)
+        _all_taken(recorder, 90)
 
 
 class SetLane:
