@@ -1,15 +1,18 @@
-"""A Clever district's nights as bytes on disk: made once from the sandbox's generator, served without any work after.
+"""A district's nights as bytes on disk: made once from the sandbox's generator, served without any work after.
 
-`python -m tests.bench.recorded FOLDER` makes the server: GET pages as Clever serves them, PUT /night/N to move on.
+`python -m tests.bench.recorded FOLDER` makes the server: GET pages as Clever (cursors) and OneRoster 1.1 (offsets and
+a total) serve them, PUT /night/N to move on. The definition's provider, clever or oneroster, says which form is made.
 """
 
 import argparse
 import http.server
+import os
 import socketserver
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import numpy as np
@@ -18,13 +21,18 @@ from deploy.sandbox.clever_rows import CleverRows
 from deploy.sandbox.collection import Collection
 from deploy.sandbox.district import DistrictDefinition, SandboxDistrict
 from deploy.sandbox.nights import play
+from deploy.sandbox.oneroster_api import ENVELOPES
+from deploy.sandbox.oneroster_rows import OneRosterRows
 from deploy.sandbox.roster import Roster
 from deploy.sandbox.truth import records
 from schemas.records import RECORD_KINDS, RECORD_TYPES, Class, digest_of, encode_record
 
 LIMITS = {"districts": 1, "schools": 10_000, "terms": 10_000, "courses": 10_000, "users": 10_000, "sections": 1_000}
-"""Rows a page, as ingest asks for them."""
+"""Rows a page of each of Clever's collections, as ingest asks for them."""
 
+ONEROSTER = ("orgs", "academicSessions", "courses", "users", "classes", "enrollments")
+ONEROSTER_LIMIT = 10_000
+"""Rows a page of each of OneRoster's collections: ClassLink's maximum, and its advice for bulk reading."""
 _KIND_OF = {record_type: kind for kind, record_type in RECORD_TYPES.items()}
 
 
@@ -50,16 +58,35 @@ def record(folder: Path, definition: DistrictDefinition, nights: int) -> None:
         district = play(definition, night, district)
         roster = Roster(district)
         place.mkdir(parents=True, exist_ok=True)
-        for name, collection in CleverRows(roster, "v3.0").collections().items():
-            if name in LIMITS:
-                for cursor, body in _pages(name, collection, LIMITS[name]):
-                    (place / f"{name}.{cursor}").write_bytes(body)
+        if definition.provider == "clever":
+            _record_clever(place, roster)
+        else:
+            _record_oneroster(place, roster)
         (place / "truth").write_bytes(msgspec.msgpack.encode(_truth(roster, definition.anchor)))
 
 
 def truth(folder: Path, night: int) -> Truth:
     """Give the truth of a recorded night."""
     return msgspec.msgpack.decode((folder / f"night-{night}" / "truth").read_bytes(), type=Truth)
+
+
+def _record_clever(place: Path, roster: Roster) -> None:
+    for name, collection in CleverRows(roster, "v3.0").collections().items():
+        if name in LIMITS:
+            for cursor, body in _pages(name, collection, LIMITS[name]):
+                (place / f"{name}.{cursor}").write_bytes(body)
+
+
+def _record_oneroster(place: Path, roster: Roster) -> None:
+    """Write each page under the offset that it starts at, the empty one behind the last too, and the total."""
+    collections = OneRosterRows(roster, "v1p1", text_booleans=False).collections()
+    for name in ONEROSTER:
+        collection = collections[name]
+        for start in range(0, len(collection) + ONEROSTER_LIMIT, ONEROSTER_LIMIT):
+            offset = min(start, len(collection))
+            rows = collection.make(np.arange(offset, min(start + ONEROSTER_LIMIT, len(collection))))
+            (place / f"{name}.{offset}").write_bytes(msgspec.json.encode({ENVELOPES[name]: rows}))
+        (place / f"{name}.total").write_text(str(len(collection)), encoding="utf-8")
 
 
 def _pages(name: str, collection: Collection, limit: int) -> Iterator[tuple[str, bytes]]:
@@ -91,21 +118,28 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     folder: Path
     night = 1
 
+    def do_GET(self) -> None:
+        asked = urlsplit(self.path)
+        query, place = dict(parse_qsl(asked.query)), self.folder / f"night-{self.night}"
+        name = asked.path.rpartition("/")[2]
+        total = place / f"{name}.total"
+        cursor = query.get("offset", "0") if total.exists() else query.get("starting_after", "")
+        with (place / f"{name}.{cursor}").open("rb") as body:
+            self._head(os.fstat(body.fileno()).st_size, total.read_text() if total.exists() else None)
+            self.connection.sendfile(body)
+
     def do_PUT(self) -> None:
         type(self).night = int(self.path.rpartition("/")[2])
-        self._answer(b"{}")
+        self._head(2, None)
+        self.wfile.write(b"{}")
 
-    def do_GET(self) -> None:
-        path, _, query = self.path.partition("?")
-        cursor = dict(pair.split("=") for pair in query.split("&") if pair).get("starting_after", "")
-        self._answer((self.folder / f"night-{self.night}" / f"{path.rpartition('/')[2]}.{cursor}").read_bytes())
-
-    def _answer(self, body: bytes) -> None:
+    def _head(self, size: int, total: str | None) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/json; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(size))
+        if total is not None:
+            self.send_header("X-Total-Count", total)
         self.end_headers()
-        self.wfile.write(body)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""

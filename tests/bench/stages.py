@@ -1,4 +1,4 @@
-"""Times three nights of one large Clever district, stage by stage: CPU seconds and memory of every process.
+"""Times three nights of one large district, stage by stage: CPU seconds and memory of every process.
 
 The provider's answers are made before and served as bytes, so that only Rollcall is measured. Each night ends with a
 check that the accounts database and `roster.updates` hold exactly what the generator says; a wrong result fails.
@@ -34,9 +34,10 @@ from schemas.topics import UPDATES, Worker
 from services.database.connect import connect
 from services.database.migrate import migrate
 from services.diff.applied import AppliedRoster
+from services.districts import ProviderName
 from services.nights import ENDED, Night, night
 from tests.bench.cost import Cost, costs
-from tests.bench.recorded import record, truth
+from tests.bench.recorded import ONEROSTER_LIMIT, record, truth
 from tests.pipeline import Pipeline, pipeline, until
 from tests.stack import new_database
 
@@ -210,7 +211,7 @@ def _serving(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
-def bench(folder: Path, workers: tuple[Worker, ...] = WORKERS) -> Iterator[Bench]:
+def bench(folder: Path, workers: tuple[Worker, ...] = WORKERS, provider: ProviderName = "clever") -> Iterator[Bench]:
     """Give a bench on a Kafka and a PostgreSQL of its own."""
     with tempfile.TemporaryDirectory(prefix="rollcall-bench-", ignore_cleanup_errors=True) as home:
         kafka = Kafka(Path(home) / "kafka", ports.any_free())
@@ -223,7 +224,13 @@ def bench(folder: Path, workers: tuple[Worker, ...] = WORKERS) -> Iterator[Bench
                 with pipeline(kafka.bootstrap, database, f"bench-{uuid.uuid4().hex[:8]}.", *workers) as running:
                     credentials = Path(home) / "credentials.json"
                     credentials.write_text('{"bearer": "recorded"}', encoding="utf-8")
-                    running.add_district(DISTRICT, url=address, credentials_file=str(credentials))
+                    running.add_district(
+                        DISTRICT,
+                        provider=provider,
+                        url=address,
+                        credentials_file=str(credentials),
+                        page_size=ONEROSTER_LIMIT if provider == "oneroster" else None,
+                    )
                     processes = {**running.pids(), "provider": server}
                     processes |= {"postgres": postgres.process.pid or 0, "kafka": kafka.process.pid or 0}
                     with closing(Bench(running, folder, address, processes)) as made:
@@ -237,25 +244,32 @@ def main() -> None:
     """Run the nights, print a table, write JSON."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.stages", description=__doc__)
     parser.add_argument("--students", type=int, default=20_000)
+    parser.add_argument("--provider", choices=("clever", "oneroster"), default="clever")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "rollcall-recorded")
     parser.add_argument("--nights", type=int, choices=(1, 2, 3), default=3)
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--profiles", type=Path, help="a folder for each worker's profile (py-spy, collapsed stacks)")
     given = parser.parse_args()
     today = datetime.now(UTC).date()
-    folder = given.folder / f"{given.students}-{today}"
+    form = "" if given.provider == "clever" else f"-{given.provider}"
+    folder = given.folder / f"{given.students}{form}-{today}"
     definition = DistrictDefinition(
         district=DISTRICT,
         name="Springfield",
-        provider="clever",
+        provider=given.provider,
         students=given.students,
         seed=17,
         anchor=today,
         script=("first", "unchanged", "ordinary"),
     )
     record(folder, definition, given.nights)
-    result: dict[str, Any] = {"students": given.students, "records": truth(folder, 1).totals(), "nights": {}}
-    with bench(folder) as running:
+    result: dict[str, Any] = {
+        "students": given.students,
+        "provider": given.provider,
+        "records": truth(folder, 1).totals(),
+        "nights": {},
+    }
+    with bench(folder, provider=given.provider) as running:
         running.settle()
         for name, number, expected in NIGHTS[: given.nights]:
             with running.profiled(name, given.profiles):
