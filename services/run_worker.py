@@ -13,6 +13,7 @@ from typing import Protocol, cast, get_args
 from schemas.topics import Worker
 from services import clock
 from services.logs import configure_logs
+from services.metrics import serve_metrics
 from services.settings import Settings
 
 
@@ -43,6 +44,7 @@ def run_worker(name: Worker) -> None:
     settings = Settings()
     configure_logs(name, settings.log_level)
     clock.rehearse(settings.clock_file)
+    serve_metrics(settings.metrics_host, settings.metrics_port)
     stop = threading.Event()
 
     def ask_to_stop(number: int, _frame: object) -> None:

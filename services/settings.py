@@ -36,6 +36,14 @@ class Settings(BaseSettings):
     )
     topic_replication: int = Field(default=1, ge=1, description="replicas of each topic; 3 on a real cluster")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+    metrics_host: str = Field(
+        default="127.0.0.1", description="the address /metrics listens on; 0.0.0.0 in a container"
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        description="port of a worker's /metrics (Prometheus); in the local stack the first worker's, and each "
+        "further one has the next; without it none are served",
+    )
     limit_percent: int = Field(
         default=50, ge=0, le=100, description="the share of a kind, in percent, that may change in a night unreviewed"
     )

@@ -79,7 +79,9 @@ class StackProcess:
         environment = {**os.environ, "ROLLCALL_KAFKA": kafka, "ROLLCALL_DATABASE": database, **self._mail_settings()}
         environment |= self._desk_settings() | self._activation_settings()
         self._say("starting the workers")
-        self._supervisor.start(*(self._worker(name, environment) for name in WORKERS))
+        self._supervisor.start(
+            *(self._worker(name, environment | self._metrics_port(at)) for at, name in enumerate(WORKERS))
+        )
         self._record.state = "ready"
         self._write_record()
         self._report({"ready": True})
@@ -186,6 +188,11 @@ class StackProcess:
                 token.write_text(secrets.token_urlsafe(32), encoding="utf-8")
             chosen["ROLLCALL_PRODUCT_TOKEN_FILE"] = str(token)
         return chosen
+
+    def _metrics_port(self, at: int) -> dict[str, str]:
+        """Give the worker's own port for /metrics, where they are served: it cannot share one."""
+        first = self._settings.metrics_port
+        return {} if first is None else {"ROLLCALL_METRICS_PORT": str(first + at)}
 
     def _worker(self, name: str, environment: dict[str, str]) -> Child:
         command = (sys.executable, "-m", "services.run_worker", name)
