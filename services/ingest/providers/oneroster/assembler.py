@@ -3,7 +3,7 @@
 Feed it whole collections in this order: orgs, sessions, courses, users, classes, enrollments; then take the pages.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 from schemas.records import Class, Record, RecordKind
@@ -11,7 +11,15 @@ from services.ingest.providers.oneroster.classes import Classes
 from services.ingest.providers.oneroster.enrollments import Enrollments
 from services.ingest.providers.oneroster.people import People
 from services.ingest.providers.oneroster.places import Places
-from services.ingest.providers.oneroster.rows import ClassRow, CourseRow, EnrollmentRow, OrgRow, SessionRow, UserRow
+from services.ingest.providers.oneroster.rows import (
+    ClassRow,
+    CourseRow,
+    EnrollmentColumns,
+    EnrollmentRow,
+    OrgRow,
+    SessionRow,
+    UserRow,
+)
 from services.ingest.providers.oneroster.schools import Schools
 from services.ingest.providers.oneroster.values import Defects, read_text
 from services.ingest.source import PullReport, RecordPage
@@ -53,11 +61,10 @@ class OneRosterAssembler:
         for row in rows:
             self._classes.add_course(row)
 
-    def add_users(self, rows: Iterable[UserRow]) -> Iterator[RecordPage]:
+    def add_users(self, rows: Sequence[UserRow]) -> Iterator[RecordPage]:
         """Take users, at once. No page is ready before the last user: an id may come again with other values."""
         self._settle_schools()
-        for row in rows:
-            self._people.add(row)
+        self._people.add(rows)
         return iter(())
 
     def add_classes(self, rows: Iterable[ClassRow]) -> None:
@@ -65,11 +72,15 @@ class OneRosterAssembler:
         for row in rows:
             self._classes.add(row)
 
-    def add_enrollments(self, rows: Iterable[EnrollmentRow]) -> None:
+    def add_enrollments(self, rows: Sequence[EnrollmentRow]) -> None:
+        """Take enrollments as rows."""
+        self.add_enrollment_columns(EnrollmentColumns.of(rows))
+
+    def add_enrollment_columns(self, rows: EnrollmentColumns) -> None:
         """Take enrollments."""
+        self._people.settle()
         self._settle_classes()
-        for row in rows:
-            self._enrollments.add(row)
+        self._enrollments.add_all(rows)
 
     def finish(self) -> Iterator[RecordPage]:
         """Give all schools, teachers, students and classes, each id once, and what is kept of each kind."""

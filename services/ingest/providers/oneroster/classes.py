@@ -1,15 +1,20 @@
 """Decides which of OneRoster's classes become records: of the current term, of a known school, reliable."""
 
+from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
+
 from services.ingest.providers.oneroster.current_term import Term, deciding_day, term_of
+from services.ingest.providers.oneroster.places import Flags, Indexes
 from services.ingest.providers.oneroster.rows import ClassRow, CourseRow, SessionRow
 from services.ingest.providers.oneroster.schools import Schools
 from services.ingest.providers.oneroster.unique_rows import UniqueRows
 from services.ingest.providers.oneroster.values import Defects, read_status
 
-REMOVED, LEFT_OUT, KEPT = -1, -2, -3
-"""What a class is that becomes no record: marked as removed; of another term or no school; not to be relied on."""
+REMOVED, LEFT_OUT, KEPT, UNKNOWN = -1, -2, -3, -4
+"""What a class is that becomes no record: marked as removed; of another term or no school; not to be relied on; not
+in the pull at all."""
 
 
 class Classes:
@@ -31,6 +36,8 @@ class Classes:
         self._courses: dict[str, CourseRow] = {}
         self._rows = UniqueRows[ClassRow](defects)
         self._codes: dict[str, int] = {}
+        self._schools: dict[str, int] = {}
+        self._school_of: Indexes = np.empty(0, dtype=np.int64)
 
     def add_session(self, row: SessionRow) -> None:
         """Take one academic session."""
@@ -72,6 +79,8 @@ class Classes:
             self._defects["term-gap"] += 1
         for row, named in active:
             self._codes[row.sourced_id] = self._decide(row, named, schools)
+        self._schools = {"": -1} | {school_id: number for number, school_id in enumerate(sorted(schools.ids))}
+        self._school_of = np.array([self._schools[row.school_id] for row in self.current] or [-1], dtype=np.int64)
 
     def _terms(self) -> dict[str, Term]:
         terms = {}
@@ -101,9 +110,22 @@ class Classes:
         self.current.append(row)
         return len(self.current) - 1
 
-    def find(self, sourced_id: str) -> int | None:
-        """Give the index of a class in `current`, REMOVED, LEFT_OUT or KEPT, or None where it is not in the pull."""
-        return self._codes.get(sourced_id)
+    def find(self, sourced_id: str) -> int:
+        """Give the index of a class in `current`, or REMOVED, LEFT_OUT, KEPT or UNKNOWN."""
+        return self._codes.get(sourced_id, UNKNOWN)
+
+    def find_all(self, sourced_ids: Sequence[str]) -> Indexes:
+        """Give for each class what `find` gives."""
+        return np.fromiter(map(self.find, sourced_ids), dtype=np.int64, count=len(sourced_ids))
+
+    def is_elsewhere(self, indexes: Indexes, school_ids: Sequence[str]) -> Flags:
+        """Tell for each class of `current`, by its index, whether a school is named here and it is not the class's.
+
+        What it tells of an index that is not in `current` means nothing.
+        """
+        named = np.fromiter((self._schools.get(id_, -2) for id_ in school_ids), dtype=np.int64, count=len(school_ids))
+        elsewhere: Flags = (named != -1) & (named != self._school_of.take(indexes, mode="clip"))
+        return elsewhere
 
     def keep(self, sourced_id: str) -> None:
         """Leave what is applied under this id as it is: its row, or one of its places, cannot be relied on."""

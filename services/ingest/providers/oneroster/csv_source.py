@@ -1,7 +1,7 @@
 """Reads a district's roster out of a OneRoster CSV package (1.0, 1.1 or 1.2; a folder or a zip)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
@@ -114,7 +114,7 @@ class _Pull:
         self,
         file: str,
         as_rows: Callable[[Iterator[tuple[str, ...]]], Iterator[Row]],
-        take: Callable[[Iterable[Row]], Iterable[RecordPage] | None],
+        take: Callable[[Sequence[Row]], Iterable[RecordPage] | None],
     ) -> Iterator[Slice]:
         """Stream a file into the assembler, slice by slice."""
         with self._collection(file, required=file in REQUIRED_FILES) as collection:

@@ -1,7 +1,8 @@
 """Decodes OneRoster's JSON pages into rows, in whatever shapes providers send them (oneroster.md section 8).
 
-A row is first read as the specification shapes it, which is fast. Where it does not fit (a list written as one text, a
-reference that is a bare id, a number for a text), it is read once more, each field by what its type needs.
+A page is first read whole, as the specification shapes its rows, which is fast. Where one of them does not fit (a list
+written as one text, a reference that is a bare id, a number for a text), each is read by itself, and those that do not
+fit once more, each field by what its type needs.
 """
 
 import re
@@ -27,61 +28,73 @@ from services.ingest.providers.oneroster.wire import (
 )
 from services.ingest.source import PullFailedError
 
+_AFTER = re.compile(rb"\]\s*\}\s*\Z")
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
+_AT_ONCE_BYTES = 8 * 1024 * 1024
+"""Pages above this are cut into rows first: of the shortest rows there are, a larger one could hold too many."""
+
 AnyWire = TypeVar("AnyWire", bound=Wire)
+Rows = TypeVar("Rows")
 Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
-class DecodedPage(Generic[Row]):
-    """One page: its rows, their sourcedIds, the raw bytes of each, and the day of the newest change (YYYY-MM-DD)."""
+class DecodedPage(Generic[Rows]):
+    """One page: its rows, their sourcedIds, what stood in its array, and the day of the newest change (YYYY-MM-DD)."""
 
-    rows: Sequence[Row]
+    rows: Rows
     ids: Sequence[str]
-    raw_rows: Sequence[msgspec.Raw]
+    raw: bytes | memoryview
     newest: str
 
 
-class Collection(Generic[AnyWire, Row]):
+class Collection(Generic[AnyWire, Rows]):
     """One of OneRoster's collections: the last part of its path is also the key that its rows are under."""
 
     def __init__(
-        self, name: str, wire: type[AnyWire], as_row: Callable[[AnyWire], Row], *, required: bool = True
+        self, name: str, wire: type[AnyWire], as_rows: Callable[[Sequence[AnyWire]], Rows], *, required: bool = True
     ) -> None:
         self.name = name
         self.required = required
         self._wire = wire
-        self._as_row = as_row
+        self._as_rows = as_rows
+        self._before = re.compile(rb'\s*\{\s*"%s"\s*:\s*(?=\[)' % name.encode())
         self._decoder = msgspec.json.Decoder(wire)
+        self._page_decoder = msgspec.json.Decoder(list[wire])  # type: ignore[valid-type]
         types = get_type_hints(wire)
         self._fields = [
             (field.name, field.encode_name, _LENIENT[types[field.name]]) for field in msgspec.structs.fields(wire)
         ]
 
-    def decode(self, body: bytes, where: str, defects: Defects) -> DecodedPage[Row]:
+    def decode(self, body: bytes, where: str, defects: Defects) -> DecodedPage[Rows]:
         """Read one page. `where` names the request in errors; fields that had to be read leniently are counted.
 
         Raises PullFailedError 'not-a-roster' where the body is no JSON object with this collection's key holding an
         array, or a row is no object with a sourcedId: such a page is failed, never empty (section 5).
         """
-        raw_rows = self._raw_rows(body, where)
-        check_page_rows(len(raw_rows), where)
-        rows = []
-        ids = []
-        newest = ""
-        for number, raw in enumerate(raw_rows, start=1):
-            row = self._read(raw, where, number, defects)
-            if not row.sourced_id:
-                raise self._failed(where, f"{self.name!r} whose row {number} has no sourcedId")
-            ids.append(row.sourced_id)
-            rows.append(self._as_row(row))
-            changed = row.date_last_modified
-            if changed and changed > newest and _ISO_DAY.match(changed):
-                newest = changed[:10]
-        return DecodedPage(rows, ids, raw_rows, newest)
+        wires, raw = self._at_once(body) or self._one_by_one(body, where, defects)
+        check_page_rows(len(wires), where)
+        ids = [wire.sourced_id for wire in wires]
+        if not all(ids):
+            raise self._failed(where, f"{self.name!r} whose row {ids.index('') + 1} has no sourcedId")
+        changed = {wire.date_last_modified or "" for wire in wires}
+        newest = next((day[:10] for day in sorted(changed, reverse=True) if _ISO_DAY.match(day)), "")
+        return DecodedPage(self._as_rows(wires), ids, raw, newest)
 
-    def _raw_rows(self, body: bytes, where: str) -> list[msgspec.Raw]:
+    def _at_once(self, body: bytes) -> tuple[list[AnyWire], memoryview] | None:
+        """Give the rows of a page that holds nothing but rows as the specification shapes them, else None."""
+        begin, end = self._before.match(body), _AFTER.search(body, max(0, len(body) - 64))
+        if len(body) > _AT_ONCE_BYTES or begin is None or end is None:
+            return None
+        array = memoryview(body)[begin.end() : end.start() + 1]
+        try:
+            wires = self._page_decoder.decode(array)
+        except _NOT_JSON:
+            return None
+        return wires, array[1:-1]
+
+    def _one_by_one(self, body: bytes, where: str, defects: Defects) -> tuple[list[AnyWire], bytes]:
         try:
             envelope = _envelope.decode(body)
         except msgspec.ValidationError as error:
@@ -91,9 +104,12 @@ class Collection(Generic[AnyWire, Row]):
         if self.name not in envelope:
             raise self._failed(where, f"an object without {self.name!r}")
         try:
-            return _rows.decode(envelope[self.name])
+            raw_rows = _rows.decode(envelope[self.name])
         except msgspec.ValidationError as error:
             raise self._failed(where, f"{self.name!r} that is not an array") from error
+        check_page_rows(len(raw_rows), where)
+        wires = [self._read(raw, where, number, defects) for number, raw in enumerate(raw_rows, start=1)]
+        return wires, b",".join(raw_rows)
 
     def _read(self, raw: msgspec.Raw, where: str, number: int, defects: Defects) -> AnyWire:
         try:
@@ -183,9 +199,14 @@ _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _rows = msgspec.json.Decoder(list[msgspec.Raw])
 
-ORGS = Collection("orgs", OrgWire, shapes.org_row)
-SESSIONS = Collection("academicSessions", SessionWire, shapes.session_row)
-COURSES = Collection("courses", CourseWire, shapes.course_row, required=False)
-USERS = Collection("users", UserWire, shapes.user_row)
-CLASSES = Collection("classes", ClassWire, shapes.class_row)
-ENROLLMENTS = Collection("enrollments", EnrollmentWire, shapes.enrollment_row)
+
+def _rows_of(as_row: Callable[[AnyWire], Row]) -> Callable[[Sequence[AnyWire]], list[Row]]:
+    return lambda wires: list(map(as_row, wires))
+
+
+ORGS = Collection("orgs", OrgWire, _rows_of(shapes.org_row))
+SESSIONS = Collection("academicSessions", SessionWire, _rows_of(shapes.session_row))
+COURSES = Collection("courses", CourseWire, _rows_of(shapes.course_row), required=False)
+USERS = Collection("users", UserWire, _rows_of(shapes.user_row))
+CLASSES = Collection("classes", ClassWire, _rows_of(shapes.class_row))
+ENROLLMENTS = Collection("enrollments", EnrollmentWire, shapes.enrollment_columns)

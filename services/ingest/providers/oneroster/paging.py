@@ -56,8 +56,8 @@ class CollectionReading:
         self.limit //= 2
         return True
 
-    def accept(self, rows: Sequence[memoryview | bytes], ids: Sequence[str], total: int | None) -> None:
-        """Take one answer: the rows' raw bytes, their sourcedIds, and the total where the provider says one.
+    def accept(self, raw: memoryview | bytes, ids: Sequence[str], total: int | None) -> None:
+        """Take one answer: the rows' raw bytes with commas between, their sourcedIds, the total where one is said.
 
         Raises PullFailedError 'incomplete' where the collection cannot be whole, ListShiftedError where reading again
         may help: the total changed, or an id of an earlier page came again, which in a list that shifts hides another.
@@ -70,8 +70,9 @@ class CollectionReading:
             return
         new = self._distinct.add(ids)
         self._check_rows(ids, new)
-        for row in rows:
-            self._digest.update(row)
+        if self.offset:
+            self._digest.update(b",")  # so that the digest is the same however many rows come at once
+        self._digest.update(raw)
         self.offset += len(ids)
         self.total_is_reached = len(self._distinct) == self.offset == self._total
 
@@ -83,7 +84,7 @@ class CollectionReading:
             raise self._incomplete(
                 f"gives rows from {self.offset} on that all came before, and no end: it repeats its pages"
             )
-        if new < len(set(ids)):
+        if new < len(ids) and new < len(set(ids)):
             raise self._shifted("a record came on two pages, so another one may be missing")
         most = MOST_ROWS.get(self.collection, MOST_ROWS_OF_OTHERS)
         if self.offset > most:

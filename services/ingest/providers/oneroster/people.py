@@ -1,19 +1,22 @@
 """Turns OneRoster's users into teachers and students (oneroster.md sections 8, 9 and 13).
 
-Only ids stay in memory as they are. The records wait compressed until the last user has come, because an id that comes
-once more with other values takes the first record back.
+Only the ids of teachers and students stay in memory as they are. The records wait compressed until the last user has
+come, because an id that comes once more with other values takes the first record back.
 """
 
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
 
 from schemas.records import Student, Teacher
+from services.ingest.providers.oneroster.id_order import AscendingIds
+from services.ingest.providers.oneroster.id_positions import IdPositions
 from services.ingest.providers.oneroster.masked_names import MaskedNames
+from services.ingest.providers.oneroster.places import Indexes
 from services.ingest.providers.oneroster.rows import UserRow
 from services.ingest.providers.oneroster.schools import Schools
 from services.ingest.providers.oneroster.values import (
@@ -71,7 +74,8 @@ class People:
         self._page_records = page_records
         self.ids: list[str] = []
         self.states = bytearray()
-        self._index: dict[str, int] = {}
+        self._order = AscendingIds()
+        self._index = IdPositions()
         self._row_hashes = array("q")
         self._email_hashes = array("q")
         self._teachers = _Shelf("teachers", Teacher, page_records)
@@ -79,22 +83,55 @@ class People:
 
     def find(self, sourced_id: str) -> int | None:
         """Give the index of a user in `ids` and `states`, or None where it is not in the pull."""
-        return self._index.get(sourced_id)
+        index = int(self._index.find([sourced_id])[0])
+        return None if index < 0 else index
 
-    def add(self, row: UserRow) -> None:
-        """Take one user."""
-        row_hash = hash(row)
-        index = self._index.setdefault(row.sourced_id, len(self.ids))
-        if index < len(self.ids):
-            if self._row_hashes[index] == row_hash:
-                self._defects["id-twice"] += 1
-            else:
-                self._defects["id-twice-differing"] += 1
-                self.states[index] |= KEPT | self._kinds(row)
+    def find_all(self, sourced_ids: Sequence[str]) -> Indexes:
+        """Give for each user what `find` gives, -1 for None."""
+        return self._index.find(sourced_ids)
+
+    def state_of(self, indexes: Indexes) -> Indexes:
+        """Give the states of users; that of the index -1 means nothing."""
+        states = np.frombuffer(self.states or b"\0", dtype=np.uint8)
+        return states[indexes].astype(np.int64)
+
+    def settle(self) -> None:
+        """Prepare for finding users, once all of them have come."""
+        self._index.settle()
+
+    def add(self, rows: Sequence[UserRow]) -> None:
+        """Take users."""
+        ids = [row.sourced_id for row in rows]
+        if self._order.goes_on(ids):
+            self._index.add(ids)
+            for row in rows:
+                self._add_new(row)
             return
-        self.ids.append(row.sourced_id)
-        self._row_hashes.append(row_hash)
-        self.states.append(self._state(row))
+        earlier = self._index.find(ids).tolist()
+        new: dict[str, int] = {}
+        for row, before in zip(rows, earlier, strict=True):
+            index = before if before >= 0 else new.get(row.sourced_id, -1)
+            if index >= 0:
+                self._add_again(index, row)
+            else:
+                new[row.sourced_id] = len(self.ids)
+                self._add_new(row)
+        self._index.add(list(new))
+
+    def _add_new(self, row: UserRow) -> None:
+        state = self._state(row)
+        # Most who are no teachers or students are guardians, whose ids nobody asks for again.
+        self.ids.append(row.sourced_id if state else "")
+        self._row_hashes.append(hash(row))
+        self.states.append(state)
+
+    def _add_again(self, index: int, row: UserRow) -> None:
+        if self._row_hashes[index] == hash(row):
+            self._defects["id-twice"] += 1
+            return
+        self._defects["id-twice-differing"] += 1
+        self.ids[index] = row.sourced_id
+        self.states[index] |= KEPT | self._kinds(row)
 
     def _state(self, row: UserRow) -> int:
         kinds = self._kinds(row)

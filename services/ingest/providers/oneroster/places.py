@@ -7,12 +7,15 @@ that sorting the numbers groups them by class and brings the same place together
 
 from array import array
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from services.ingest.providers.oneroster.values import Defects
+
+Indexes: TypeAlias = npt.NDArray[np.int64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
 
 _CLASS_SHIFT = 34
 _STUDENT_BIT = 1 << 33
@@ -35,24 +38,30 @@ class Places:
         """Put a student into a class."""
         self._keys.append(class_index << _CLASS_SHIFT | _STUDENT_BIT | person_index << 1)
 
+    def add_all(self, classes: Indexes, people: Indexes, *, students: Flags, primary: Flags) -> None:
+        """Put people into classes, each as a student or a teacher; of students none is primary."""
+        keys = classes << _CLASS_SHIFT | people << 1
+        keys[students] |= _STUDENT_BIT
+        keys[primary & ~students] |= 1
+        self._keys.frombytes(keys.view(np.uint8).data)
+
     def by_class(self, classes: int, ids: Sequence[str]) -> Iterator[tuple[list[str], list[str], list[str]]]:
         """Give the primary teachers, the other teachers and the students of each class by its index, each sorted.
 
         `ids` are the people's. The same place twice is one, and counted.
         """
         keys = self._sorted()
-        bounds = np.searchsorted(keys, np.arange(classes + 1, dtype=np.int64) << _CLASS_SHIFT).tolist()
-        for start, end in pairwise(bounds):
-            primaries, others, students = [], [], []
-            for key in keys[start:end].tolist():
-                sourced_id = ids[(key >> 1) & _PERSON_MASK]
-                if key & _STUDENT_BIT:
-                    students.append(sourced_id)
-                elif key & 1:
-                    primaries.append(sourced_id)
-                else:
-                    others.append(sourced_id)
-            yield sorted(primaries), sorted(others), sorted(students)
+        of_class = np.arange(classes + 1, dtype=np.int64) << _CLASS_SHIFT
+        starts = np.searchsorted(keys, of_class).tolist()
+        student_starts = np.searchsorted(keys, of_class | _STUDENT_BIT).tolist()
+        for index in range(classes):
+            start, middle, end = starts[index], student_starts[index], starts[index + 1]
+            primaries: list[str] = []
+            others: list[str] = []
+            for key in keys[start:middle].tolist():
+                (primaries if key & 1 else others).append(ids[(key >> 1) & _PERSON_MASK])
+            people = ((keys[middle:end] >> 1) & _PERSON_MASK).tolist()
+            yield sorted(primaries), sorted(others), sorted(map(ids.__getitem__, people))
 
     def _sorted(self) -> npt.NDArray[np.int64]:
         # Sorted where they are: millions of places are not copied while everything else is still in memory.

@@ -1,7 +1,7 @@
 """Reads a district's roster from a OneRoster 1.1 or 1.2 server, collection by collection, each proved whole."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from datetime import date, timedelta
 
 import httpx
@@ -19,7 +19,7 @@ from services.ingest.providers.oneroster.decode import (
     USERS,
     AnyWire,
     Collection,
-    Row,
+    Rows,
 )
 from services.ingest.providers.oneroster.login import Login
 from services.ingest.providers.oneroster.paging import CollectionReading, ListShiftedError
@@ -144,11 +144,11 @@ class _Pull:
         await self._read(COURSES, assembler.add_courses)
         await self._read(USERS, assembler.add_users)
         await self._read(CLASSES, assembler.add_classes)
-        await self._read(ENROLLMENTS, assembler.add_enrollments)
+        await self._read(ENROLLMENTS, assembler.add_enrollment_columns)
         if self._newest and self._newest < (self._today - STALE_AFTER).isoformat():
             self._report.defects["provider-stale"] += 1
 
-    async def _read(self, collection: Collection[AnyWire, Row], take: Callable[[Iterable[Row]], object]) -> None:
+    async def _read(self, collection: Collection[AnyWire, Rows], take: Callable[[Rows], object]) -> None:
         reading = CollectionReading(collection.name, self._limit)
         while reading.end is None:
             response = await self._page(collection, reading)
@@ -160,21 +160,21 @@ class _Pull:
 
     def _take(
         self,
-        collection: Collection[AnyWire, Row],
+        collection: Collection[AnyWire, Rows],
         reading: CollectionReading,
         response: httpx.Response,
-        take: Callable[[Iterable[Row]], object],
+        take: Callable[[Rows], object],
     ) -> None:
         total = _total(response)
         if response.status_code == httpx.codes.NO_CONTENT:
-            reading.accept((), (), total)
+            reading.accept(b"", (), total)
             return
         page = collection.decode(response.content, f"GET {address(response.request.url)}", self._report.defects)
-        reading.accept(page.raw_rows, page.ids, total)
+        reading.accept(page.raw, page.ids, total)
         take(page.rows)
         self._newest = max(self._newest, page.newest)
 
-    async def _page(self, collection: Collection[AnyWire, Row], reading: CollectionReading) -> httpx.Response | None:
+    async def _page(self, collection: Collection[AnyWire, Rows], reading: CollectionReading) -> httpx.Response | None:
         """Ask for the next page, for half of it where it is too heavy. None: this server has no such collection."""
         while True:
             try:

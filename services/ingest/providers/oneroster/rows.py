@@ -5,10 +5,13 @@ decoding. Values are kept as the provider wrote them; reading them leniently is 
 sourcedIds: of a `{href, sourcedId, type}` only the sourcedId is ever used.
 """
 
+from collections.abc import Sequence
+from typing import Self, TypeAlias
+
 import msgspec
 
 
-class OrgRow(msgspec.Struct, frozen=True):
+class OrgRow(msgspec.Struct, frozen=True, gc=False):
     """An org: a school where `type` is 'school'."""
 
     sourced_id: str
@@ -18,7 +21,7 @@ class OrgRow(msgspec.Struct, frozen=True):
     identifier: str = ""
 
 
-class SessionRow(msgspec.Struct, frozen=True):
+class SessionRow(msgspec.Struct, frozen=True, gc=False):
     """An academic session of any type; `end_date` is exclusive in 1.2, counted in on 1.1 data."""
 
     sourced_id: str
@@ -29,7 +32,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     school_year: str = ""
 
 
-class CourseRow(msgspec.Struct, frozen=True):
+class CourseRow(msgspec.Struct, frozen=True, gc=False):
     """A course; its school year (a session) decides for classes without terms."""
 
     sourced_id: str
@@ -38,7 +41,7 @@ class CourseRow(msgspec.Struct, frozen=True):
     school_year_id: str = ""
 
 
-class ClassRow(msgspec.Struct, frozen=True):
+class ClassRow(msgspec.Struct, frozen=True, gc=False):
     """A class (Clever's section)."""
 
     sourced_id: str
@@ -51,14 +54,14 @@ class ClassRow(msgspec.Struct, frozen=True):
     subjects: tuple[str, ...] = ()
 
 
-class RoleRow(msgspec.Struct, frozen=True):
+class RoleRow(msgspec.Struct, frozen=True, gc=False):
     """One role of a user at one org. 1.1 gives one role for each of `orgs[]`; 1.2 a list, or roles.csv."""
 
     role: str
     org_id: str = ""
 
 
-class UserRow(msgspec.Struct, frozen=True):
+class UserRow(msgspec.Struct, frozen=True, gc=False):
     """A user with all of its roles. `birth_date` comes from demographics where a package holds them."""
 
     sourced_id: str
@@ -75,7 +78,7 @@ class UserRow(msgspec.Struct, frozen=True):
     birth_date: str = ""
 
 
-class EnrollmentRow(msgspec.Struct, frozen=True):
+class EnrollmentRow(msgspec.Struct, frozen=True, gc=False):
     """One person's part in one class. `sourced_id` is no key: membership is (class, user, role)."""
 
     sourced_id: str
@@ -87,3 +90,40 @@ class EnrollmentRow(msgspec.Struct, frozen=True):
     primary: str = ""
     begin_date: str = ""
     end_date: str = ""
+
+
+Terms: TypeAlias = tuple[str, str, str, str, str]
+"""On what terms somebody is in a class: the enrollment's status, role, primary, begin and end date."""
+
+
+class EnrollmentColumns(msgspec.Struct, frozen=True, gc=False):
+    """Some enrollments, column by column. `terms` are those that occur, `terms_at` tells which is each one's."""
+
+    class_ids: Sequence[str]
+    user_ids: Sequence[str]
+    school_ids: Sequence[str]
+    terms_at: Sequence[int]
+    terms: Sequence[Terms]
+
+    @classmethod
+    def of(cls, rows: Sequence[EnrollmentRow]) -> Self:
+        """Make the columns of rows."""
+        numbers: dict[Terms, int] = {}
+        terms_at = [
+            numbers.setdefault((row.status, row.role, row.primary, row.begin_date, row.end_date), len(numbers))
+            for row in rows
+        ]
+        return cls(
+            [row.class_id for row in rows],
+            [row.user_id for row in rows],
+            [row.school_id for row in rows],
+            terms_at,
+            tuple(numbers),
+        )
+
+    def row(self, at: int) -> EnrollmentRow:
+        """Give one of the enrollments; its own sourcedId, which is no key, is not among the columns."""
+        status, role, primary, begin, end = self.terms[self.terms_at[at]]
+        return EnrollmentRow(
+            "", self.class_ids[at], self.user_ids[at], status, self.school_ids[at], role, primary, begin, end
+        )

@@ -1,9 +1,11 @@
 """The shapes that OneRoster's specifications give its JSON, 1.1 and 1.2 in one, and how they become rows.
 
+None of them can be part of a cycle, so the garbage collector need not follow them (`gc=False`).
 Only the fields that Rollcall uses stand here and nothing else is ever decoded, so that passwords, telephones, guardians
 and demographics never leave the raw page. Sources: the OpenAPI files of OneRoster 1.1 and 1.2.
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -11,7 +13,7 @@ import msgspec
 from services.ingest.providers.oneroster.rows import (
     ClassRow,
     CourseRow,
-    EnrollmentRow,
+    EnrollmentColumns,
     OrgRow,
     RoleRow,
     SessionRow,
@@ -19,13 +21,13 @@ from services.ingest.providers.oneroster.rows import (
 )
 
 
-class Reference(msgspec.Struct, rename="camel"):
+class Reference(msgspec.Struct, rename="camel", gc=False):
     """A `{href, sourcedId, type}`, of which nothing but the sourcedId is used: no href is followed, ever."""
 
     sourced_id: str
 
 
-class RoleWire(msgspec.Struct):
+class RoleWire(msgspec.Struct, gc=False):
     """One of a 1.2 user's roles."""
 
     role: str
@@ -40,14 +42,14 @@ Words: TypeAlias = list[str] | None
 Roles: TypeAlias = list[RoleWire] | None
 
 
-class Wire(msgspec.Struct, rename="camel"):
+class Wire(msgspec.Struct, rename="camel", gc=False):
     """What every record must have, and when it changed last."""
 
     sourced_id: str
     date_last_modified: Text = None
 
 
-class OrgWire(Wire):
+class OrgWire(Wire, gc=False):
     """An org."""
 
     status: Text = None
@@ -56,7 +58,7 @@ class OrgWire(Wire):
     identifier: Text = None
 
 
-class SessionWire(Wire):
+class SessionWire(Wire, gc=False):
     """An academic session."""
 
     status: Text = None
@@ -66,7 +68,7 @@ class SessionWire(Wire):
     school_year: Text = None
 
 
-class CourseWire(Wire):
+class CourseWire(Wire, gc=False):
     """A course."""
 
     status: Text = None
@@ -74,7 +76,7 @@ class CourseWire(Wire):
     school_year: Ref = None
 
 
-class ClassWire(Wire):
+class ClassWire(Wire, gc=False):
     """A class."""
 
     status: Text = None
@@ -86,7 +88,7 @@ class ClassWire(Wire):
     subjects: Words = None
 
 
-class UserWire(Wire):
+class UserWire(Wire, gc=False):
     """A user: 1.1 has `role` and `orgs`, 1.2 `roles` and preferred names."""
 
     status: Text = None
@@ -103,7 +105,7 @@ class UserWire(Wire):
     roles: Roles = None
 
 
-class EnrollmentWire(Wire):
+class EnrollmentWire(Wire, gc=False):
     """An enrollment."""
 
     user: Ref = None
@@ -118,12 +120,12 @@ class EnrollmentWire(Wire):
 
 
 def org_row(wire: OrgWire) -> OrgRow:
-    """Make an org\'s row."""
+    """Make an org's row."""
     return OrgRow(wire.sourced_id, wire.status or "", wire.name or "", wire.type or "", wire.identifier or "")
 
 
 def session_row(wire: SessionWire) -> SessionRow:
-    """Make an academic session\'s row."""
+    """Make an academic session's row."""
     return SessionRow(
         wire.sourced_id,
         wire.status or "",
@@ -135,12 +137,12 @@ def session_row(wire: SessionWire) -> SessionRow:
 
 
 def course_row(wire: CourseWire) -> CourseRow:
-    """Make a course\'s row."""
+    """Make a course's row."""
     return CourseRow(wire.sourced_id, wire.status or "", wire.title or "", _id(wire.school_year))
 
 
 def class_row(wire: ClassWire) -> ClassRow:
-    """Make a class\'s row."""
+    """Make a class's row."""
     return ClassRow(
         wire.sourced_id,
         wire.status or "",
@@ -154,7 +156,7 @@ def class_row(wire: ClassWire) -> ClassRow:
 
 
 def user_row(wire: UserWire) -> UserRow:
-    """Make a user\'s row."""
+    """Make a user's row."""
     if wire.roles:
         roles = tuple(RoleRow(held.role, _id(held.org)) for held in wire.roles)
     elif wire.role:
@@ -177,18 +179,22 @@ def user_row(wire: UserWire) -> UserRow:
     )
 
 
-def enrollment_row(wire: EnrollmentWire) -> EnrollmentRow:
-    """Make an enrollment\'s row."""
-    return EnrollmentRow(
-        wire.sourced_id,
-        _id(wire.of_class),
-        _id(wire.user),
-        wire.status or "",
-        _id(wire.school),
-        wire.role or "",
-        _flag(wire.primary),
-        wire.begin_date or "",
-        wire.end_date or "",
+def enrollment_columns(wires: Sequence[EnrollmentWire]) -> EnrollmentColumns:
+    """Make the columns of a page of enrollments: seven million rows are too many for an object each."""
+    numbers: dict[tuple[Text, Text, Flag, Text, Text], int] = {}
+    term_of = [
+        numbers.setdefault((wire.status, wire.role, wire.primary, wire.begin_date, wire.end_date), len(numbers))
+        for wire in wires
+    ]
+    return EnrollmentColumns(
+        [of_class.sourced_id if (of_class := wire.of_class) is not None else "" for wire in wires],
+        [user.sourced_id if (user := wire.user) is not None else "" for wire in wires],
+        [school.sourced_id if (school := wire.school) is not None else "" for wire in wires],
+        term_of,
+        [
+            (status or "", role or "", _flag(primary), begin or "", end or "")
+            for status, role, primary, begin, end in numbers
+        ],
     )
 
 
