@@ -13,15 +13,14 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import psutil
-from kafka import KafkaConsumer, TopicPartition
+import psycopg
 from rich.console import Console
 from rich.table import Table
 
@@ -29,15 +28,16 @@ from deploy.local import ports
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from deploy.sandbox.district import DistrictDefinition
-from schemas.records import RECORD_KINDS, Kind, digest_of, encode_record
 from schemas.topics import UPDATES, Worker
 from services.database.connect import connect
 from services.database.migrate import migrate
-from services.diff.applied import AppliedRoster
 from services.districts import ProviderName
 from services.nights import ENDED, Night, night
+from tests.bench.accounts import Accounts, ActivationLag
 from tests.bench.cost import Cost, costs
+from tests.bench.proof import UpdatesReader, WrongResultError, prove
 from tests.bench.recorded import ONEROSTER_LIMIT, record, truth
+from tests.bench.sampling import Sampler
 from tests.pipeline import Pipeline, pipeline, until
 from tests.stack import new_database
 
@@ -45,81 +45,66 @@ DISTRICT = "springfield"
 WORKERS: tuple[Worker, ...] = ("ingest", "diff", "guard", "apply", "relay")
 NIGHTS = (("first load", 1, "applied"), ("nothing changed", 2, "unchanged"), ("1% changed", 3, "applied"))
 NIGHT_SECONDS = 3600.0
+RECORDED = Path(tempfile.gettempdir()) / "rollcall-recorded"
 
 screen = Console()
-
-
-class WrongResultError(Exception):
-    """A night did not end as the generator says it must."""
-
-
-class _Update(msgspec.Struct):
-    kind: str
-    id: str
-    digest: str | None = None
-
-
-class UpdatesReader:
-    """The state that a subscriber of `roster.updates` has: digests by "kind/id"."""
-
-    def __init__(self, running: Pipeline) -> None:
-        name = running.prefix + UPDATES.name
-        self._consumer = KafkaConsumer(bootstrap_servers=running.kafka, enable_auto_commit=False)
-        self._partitions = [TopicPartition(name, number) for number in range(UPDATES.partitions)]
-        self._consumer.assign(self._partitions)
-        self._consumer.seek_to_beginning(*self._partitions)
-        self._decode = msgspec.json.Decoder(_Update).decode
-        self.state: dict[str, bytes] = {}
-
-    def read_on(self) -> None:
-        """Read to the end of the topic as it is now."""
-        ends = self._consumer.end_offsets(self._partitions)
-        while any(self._consumer.position(partition) < ends[partition] for partition in self._partitions):
-            for messages in self._consumer.poll(timeout_ms=1000, max_records=5000).values():
-                for message in messages:
-                    if message.key == DISTRICT.encode():
-                        continue  # RosterSynced
-                    update = self._decode(message.value)
-                    key = f"{update.kind}/{update.id}"
-                    if update.digest is None:
-                        self.state.pop(key, None)
-                    else:
-                        self.state[key] = bytes.fromhex(update.digest)
-
-    def close(self) -> None:
-        """Give up the connection."""
-        self._consumer.close()
 
 
 class Bench:
     """A running stack with one district, and its nights."""
 
-    def __init__(self, running: Pipeline, folder: Path, address: str, processes: dict[str, int]) -> None:
+    def __init__(
+        self,
+        running: Pipeline,
+        folder: Path,
+        address: str,
+        processes: dict[str, int],
+        accounts: Accounts | None = None,
+    ) -> None:
         self._running = running
         self._folder = folder
         self._address = address
         self._processes = processes
-        self._updates = UpdatesReader(running)
+        self._accounts = accounts
+        self._updates = UpdatesReader(running, DISTRICT)
+        self._lag = ActivationLag(running)
+        self._asking = connect(running.database, "rollcall_operator")
+        self._looking = running.connect()
 
     def night(self, number: int, expected: str) -> dict[str, Any]:
-        """Run a night and check it; give its seconds and the cost of every process."""
+        """Run a night and check it; give its seconds, the cost of every process, and what each did when.
+
+        `seconds` is from the request to the last update on the topic; `activated_after`, where accounts are there, to
+        the last of activation's events on its topic.
+        """
         request = urllib.request.Request(f"{self._address}/night/{number}", method="PUT")
         urllib.request.urlopen(request).close()
+        sampler = Sampler(self._processes)
         before, begun = costs(self._processes), time.perf_counter()
+        sampler.start()
         ended_as = self._ended(self._running.request(DISTRICT))
         if ended_as.state != expected:
             raise WrongResultError(f"night {number} was {ended_as.state}, not {expected}: {ended_as.failure_text}")
-        ended = time.perf_counter()
-        self._running.published(seconds=NIGHT_SECONDS)
-        seconds = time.perf_counter() - begun
-        after = costs(self._processes)
-        spent: dict[str, Cost] = {name: after[name].since(cost) for name, cost in before.items()}
+        figures: dict[str, Any] = {"applied_after": time.perf_counter() - begun}
+        until("the last update is on the topic", lambda: self._first_in_outbox() != UPDATES.name or None, NIGHT_SECONDS)
+        figures["seconds"] = time.perf_counter() - begun
+        if self._accounts is not None:
+            until("everybody is matched", lambda: self._lag() == 0 or None, NIGHT_SECONDS)
+            until("activation's events are on the topic", lambda: not self._first_in_outbox() or None, NIGHT_SECONDS)
+            figures["activated_after"] = time.perf_counter() - begun
+        after, samples = costs(self._processes), sampler.stop()
         self._check(number)
-        return {
-            "seconds": seconds,
-            "applied_after": ended - begun,
-            "processes": {name: {"cpu": cost.cpu, "peak_rss": cost.peak_rss} for name, cost in spent.items()},
+        spent: dict[str, Cost] = {name: after[name].since(cost) for name, cost in before.items()}
+        figures["processes"] = {
+            name: {"cpu": cost.cpu, "peak_rss": max(cost.peak_rss, *samples.resident[name])}
+            for name, cost in spent.items()
         }
+        return figures | {"samples": samples.as_json()}
+
+    def _first_in_outbox(self) -> str:
+        """Give the topic of what the relay publishes next, or nothing; it publishes in the order of positions."""
+        row = self._looking.execute("SELECT aggregatetype FROM outbox ORDER BY position LIMIT 1").fetchone()
+        return row[0] if row else ""
 
     def settle(self) -> None:
         """Wait until the workers have started: their imports are no part of a night."""
@@ -166,41 +151,25 @@ class Bench:
         def look() -> Night | None:
             if gone := [name for name, pid in self._processes.items() if not psutil.pid_exists(pid)]:
                 raise WrongResultError(f"{', '.join(gone)} ended by itself during the night")
-            with connect(self._running.database, "rollcall_operator") as connection:
-                found = night(connection, sync_id)
+            found = night(self._asking, sync_id)
             return found if found is not None and found.state in {*ENDED, "held"} else None
 
         return until(f"night {sync_id} ends", look, NIGHT_SECONDS)
 
     def _check(self, number: int) -> None:
-        expected = truth(self._folder, number)
-        after = f"after night {number}"
-        self._updates.read_on()
-        if self._updates.state != expected.digests:
-            raise WrongResultError(f"roster.updates is not as the generator says {after}")
-        found: dict[str, bytes] = {}
-        with (
-            connect(self._running.database, "rollcall_diff") as connection,
-            AppliedRoster(connection, DISTRICT) as applied,
-        ):
-            totals: Mapping[Kind, int] = applied.totals().totals
-            if totals != expected.totals():
-                raise WrongResultError(f"the district has {totals}, not {expected.totals()}, {after}")
-            for kind in RECORD_KINDS:
-                ids = list(applied.digests(kind))
-                for start in range(0, len(ids), 20_000):
-                    for id_, stands in applied.records(kind, ids[start : start + 20_000]).items():
-                        found[f"{kind}/{id_}"] = bytes.fromhex(digest_of(encode_record(stands)))
-        if found != expected.digests:
-            raise WrongResultError(f"the accounts database is not as the generator says {after}")
+        prove(self._running, DISTRICT, self._folder, number, self._updates)
+        if self._accounts is not None:
+            self._accounts.check(self._looking, self._running, DISTRICT, number)
 
     def close(self) -> None:
         """Give up the connections."""
-        self._updates.close()
+        for each in (self._updates, self._lag, self._asking, self._looking):
+            each.close()
 
 
 @contextmanager
-def _serving(folder: Path) -> Iterator[tuple[str, int]]:
+def serving(folder: Path) -> Iterator[tuple[str, int]]:
+    """Serve the recorded nights of this folder; give the address, and the id of the process."""
     command = [sys.executable, "-m", "tests.bench.recorded", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -211,16 +180,26 @@ def _serving(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
-def bench(folder: Path, workers: tuple[Worker, ...] = WORKERS, provider: ProviderName = "clever") -> Iterator[Bench]:
-    """Give a bench on a Kafka and a PostgreSQL of its own."""
+def bench(
+    folder: Path,
+    workers: tuple[Worker, ...] = WORKERS,
+    provider: ProviderName = "clever",
+    accounts: Accounts | None = None,
+) -> Iterator[Bench]:
+    """Give a bench on a Kafka and a PostgreSQL of its own; with `accounts` the activation worker runs too."""
+    if accounts is not None:
+        workers = (*workers, "activation")
     with tempfile.TemporaryDirectory(prefix="rollcall-bench-", ignore_cleanup_errors=True) as home:
         kafka = Kafka(Path(home) / "kafka", ports.any_free())
         postgres = Postgres(Path(home) / "postgres", ports.any_free())
         kafka.start()
         postgres.start()
         try:
-            with new_database(postgres.address("postgres")) as database, _serving(folder) as (address, server):
+            with new_database(postgres.address("postgres")) as database, serving(folder) as (address, server):
                 migrate(database)
+                if accounts is not None:
+                    with psycopg.connect(database, autocommit=True) as connection:
+                        accounts.make(connection)
                 with pipeline(kafka.bootstrap, database, f"bench-{uuid.uuid4().hex[:8]}.", *workers) as running:
                     credentials = Path(home) / "credentials.json"
                     credentials.write_text('{"bearer": "recorded"}', encoding="utf-8")
@@ -233,11 +212,29 @@ def bench(folder: Path, workers: tuple[Worker, ...] = WORKERS, provider: Provide
                     )
                     processes = {**running.pids(), "provider": server}
                     processes |= {"postgres": postgres.process.pid or 0, "kafka": kafka.process.pid or 0}
-                    with closing(Bench(running, folder, address, processes)) as made:
+                    with closing(Bench(running, folder, address, processes, accounts)) as made:
                         yield made
         finally:
             postgres.stop()
             kafka.stop()
+
+
+def recorded_nights(folder: Path, students: int, provider: ProviderName = "clever", nights: int = 3) -> Path:
+    """Give where the nights of such a district are recorded; they are made if today nobody has."""
+    today = datetime.now(UTC).date()
+    form = "" if provider == "clever" else f"-{provider}"
+    definition = DistrictDefinition(
+        district=DISTRICT,
+        name="Springfield",
+        provider=provider,
+        students=students,
+        seed=17,
+        anchor=today,
+        script=("first", "unchanged", "ordinary"),
+    )
+    place = folder / f"{students}{form}-{today}"
+    record(place, definition, nights)
+    return place
 
 
 def main() -> None:
@@ -245,31 +242,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.stages", description=__doc__)
     parser.add_argument("--students", type=int, default=20_000)
     parser.add_argument("--provider", choices=("clever", "oneroster"), default="clever")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "rollcall-recorded")
+    parser.add_argument("--folder", type=Path, default=RECORDED)
+    parser.add_argument("--accounts", action="store_true", help="match people to accounts too (Clever's form only)")
     parser.add_argument("--nights", type=int, choices=(1, 2, 3), default=3)
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--profiles", type=Path, help="a folder for each worker's profile (py-spy, collapsed stacks)")
     given = parser.parse_args()
-    today = datetime.now(UTC).date()
-    form = "" if given.provider == "clever" else f"-{given.provider}"
-    folder = given.folder / f"{given.students}{form}-{today}"
-    definition = DistrictDefinition(
-        district=DISTRICT,
-        name="Springfield",
-        provider=given.provider,
-        students=given.students,
-        seed=17,
-        anchor=today,
-        script=("first", "unchanged", "ordinary"),
-    )
-    record(folder, definition, given.nights)
+    folder = recorded_nights(given.folder, given.students, given.provider, given.nights)
     result: dict[str, Any] = {
         "students": given.students,
         "provider": given.provider,
         "records": truth(folder, 1).totals(),
         "nights": {},
     }
-    with bench(folder, provider=given.provider) as running:
+    accounts = Accounts(folder) if given.accounts else None
+    if accounts is not None:
+        result["accounts"] = accounts.number
+    with bench(folder, provider=given.provider, accounts=accounts) as running:
         running.settle()
         for name, number, expected in NIGHTS[: given.nights]:
             with running.profiled(name, given.profiles):
