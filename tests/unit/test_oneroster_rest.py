@@ -2,6 +2,8 @@
 
 import json
 import random
+import threading
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 import structlog
 
 from schemas.records import Class, School, Student, Teacher
+from services.ingest.providers.oneroster.paging import CollectionReading
 from services.ingest.source import PullFailedError, RecordPage, RosterMovedError
 from tests.unit.oneroster_server import (
     HOST,
@@ -359,3 +362,47 @@ def test_a_class_whose_school_is_missing_altogether_is_counted(tmp_path: Path) -
     rows = small_district()
     rows["classes"].append(base("c2") | {"title": "Art", "terms": [ref("fall", "academicSession")]})
     assert pull(district(tmp_path), OneRosterServer(rows)).report.defects == {"class-without-school": 1}
+
+
+def test_the_next_page_is_asked_for_while_one_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Event()
+    accept = CollectionReading.accept
+
+    def third_page(request: httpx.Request, ordinary: httpx.Response) -> httpx.Response:
+        if collection_of(request) == "users" and request.url.params["offset"] == "6":
+            asked.set()
+        return ordinary
+
+    def accept_once_asked(reading: CollectionReading, raw: bytes, ids: Sequence[str], total: int | None) -> None:
+        if reading.collection == "users" and reading.offset == 3:
+            assert asked.wait(30), "the third page is asked for before the second one has been accepted"
+        accept(reading, raw, ids, total)
+
+    monkeypatch.setattr(CollectionReading, "accept", accept_once_asked)
+    server = OneRosterServer(twist=third_page)
+    assert len(pull(district(tmp_path, page_size=3), server).records) == 10
+    assert [request.url.params["offset"] for request in server.asked("users")] == ["0", "3", "6", "9"]
+
+
+def test_a_page_that_was_asked_for_too_early_is_thrown_away_and_nothing_is_lost(tmp_path: Path) -> None:
+    sizes = {0: 3, 3: 3, 6: 2, 8: 3}
+
+    def uneven(request: httpx.Request, ordinary: httpx.Response) -> httpx.Response:
+        if collection_of(request) != "users":
+            return ordinary
+        rows = ordinary.json()["users"][: sizes.get(int(request.url.params["offset"]), 1)]
+        return httpx.Response(200, json={"users": rows}, headers={"X-Total-Count": ordinary.headers["X-Total-Count"]})
+
+    whole = pull(district(tmp_path), OneRosterServer(small_district(students=20)))
+    server = OneRosterServer(small_district(students=20), twist=uneven)
+    assert pull(district(tmp_path, page_size=3), server).records == whole.records
+
+
+def test_a_page_asked_for_ahead_may_be_too_heavy_like_any_other(tmp_path: Path) -> None:
+    def heavy(request: httpx.Request, ordinary: httpx.Response) -> httpx.Response:
+        too_heavy = collection_of(request) == "users" and request.url.params["offset"] == "8"
+        return httpx.Response(502) if too_heavy and int(request.url.params["limit"]) > 2 else ordinary
+
+    whole = pull(district(tmp_path), OneRosterServer(small_district(students=20)))
+    server = OneRosterServer(small_district(students=20), twist=heavy)
+    assert pull(district(tmp_path, page_size=4), server).records == whole.records

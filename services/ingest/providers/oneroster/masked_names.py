@@ -2,6 +2,7 @@
 
 import re
 from array import array
+from functools import lru_cache
 
 import numpy as np
 
@@ -10,6 +11,12 @@ NEARLY_ALL_PERCENT = 90
 
 _LETTER = re.compile(r"[^\W\d_]")
 _HASH = re.compile(r"(?=[^0-9]*[0-9])[0-9A-Fa-f-]{16,}")
+
+
+@lru_cache(maxsize=16384)
+def _look_of(word: str) -> tuple[bool, bool]:
+    """Tell whether a name has a letter, and whether it looks like a hash."""
+    return _LETTER.search(word) is not None, _HASH.fullmatch(word) is not None
 
 
 class MaskedNames:
@@ -22,7 +29,8 @@ class MaskedNames:
     def add(self, given: str, family: str) -> None:
         """Take one student's name. It is not kept, only its hash."""
         name = f"{given} {family}".strip()
-        if _LETTER.search(name) is None or _HASH.fullmatch(given) or _HASH.fullmatch(family):
+        (given_has_letter, given_is_hash), (family_has_letter, family_is_hash) = _look_of(given), _look_of(family)
+        if given_is_hash or family_is_hash or not (given_has_letter or family_has_letter):
             self._unreadable += 1
         self._names.append(hash(name))
 

@@ -33,14 +33,16 @@ class ListShiftedError(Exception):
 class CollectionReading:
     """One collection, page by page, until `end` says why it is whole.
 
-    Ask for `limit` rows from `offset`, hand the answer to `accept`, repeat. `offset` moves by rows received. Once
-    `total_is_reached`, what is asked for beyond it may also be refused: hand that over as no rows.
+    Ask for `limit` rows from `offset`, hand the answer to `accept`, repeat. `offset` moves by rows received, of which
+    the last page had `last_rows`. Once `total_is_reached`, what is asked for beyond it may also be refused: hand that
+    over as no rows.
     """
 
     def __init__(self, collection: str, limit: int) -> None:
         self.collection = collection
         self.limit = limit
         self.offset = 0
+        self.last_rows = 0
         self.end: str | None = None
         self.total_is_reached = False
         self._total: int | None = None
@@ -74,6 +76,7 @@ class CollectionReading:
             self._digest.update(b",")  # so that the digest is the same however many rows come at once
         self._digest.update(raw)
         self.offset += len(ids)
+        self.last_rows = len(ids)
         self.total_is_reached = len(self._distinct) == self.offset == self._total
 
     def _check_rows(self, ids: Sequence[str], new: int) -> None:

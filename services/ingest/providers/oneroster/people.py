@@ -4,11 +4,11 @@ Only the ids of teachers and students stay in memory as they are. The records wa
 come, because an id that comes once more with other values takes the first record back.
 """
 
-import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import Generic, Literal, TypeAlias, TypeVar
 
+import cramjam
 import msgspec
 import numpy as np
 
@@ -54,12 +54,12 @@ class _Shelf(Generic[Person]):
     def add(self, record: Person) -> None:
         self._open.append(record)
         if len(self._open) == self._page_records:
-            self._closed.append(zlib.compress(self._encoder.encode(self._open), level=1))
+            self._closed.append(bytes(cramjam.zstd.compress(self._encoder.encode(self._open), 1)))
             self._open = []
 
     def pages(self) -> Iterator[list[Person]]:
         for page in self._closed:
-            yield self._decoder.decode(zlib.decompress(page))
+            yield self._decoder.decode(bytes(cramjam.zstd.decompress(page)))
         if self._open:
             yield self._open
 
@@ -181,7 +181,7 @@ class People:
         if kinds & STUDENT:
             self._masked.add(given, family)
             grade = next((text for grade in row.grades if (text := read_text(grade, defects))), None)
-            born = read_date(row.birth_date, defects)
+            born = read_date(row.birth_date, defects) if row.birth_date else None
             birth_date = None if born is None else born.isoformat()
             schools = self._schools_of(row, "student")
             self._students.add(
@@ -189,6 +189,8 @@ class People:
             )
 
     def _schools_of(self, row: UserRow, role: str) -> tuple[str, ...]:
+        if len(row.roles) == 1 and (org_id := row.roles[0].org_id) in self._schools.ids:
+            return (org_id,)  # nearly everybody
         named = {held.org_id for held in row.roles if held.org_id and read_role(held.role) == role}
         for org_id in named:
             if org_id not in self._schools:

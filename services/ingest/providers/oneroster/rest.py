@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import date, timedelta
+from typing import Self
 
 import httpx
 import structlog
@@ -125,6 +126,48 @@ class _Server:
             ) from error
 
 
+class _Ahead:
+    """Asks for a collection's next page while one is decoded, where it is plain that there is one and where it begins.
+
+    That is so where a total says that there is more, and the page before gave as many rows as this one. There is never
+    more than one request under way. What was asked for and is not what is read next is thrown away.
+    """
+
+    def __init__(self, server: _Server, reading: CollectionReading) -> None:
+        self._server = server
+        self._reading = reading
+        self._asked: tuple[int, asyncio.Task[httpx.Response]] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._throw_away()
+
+    def ask(self, total: int | None) -> None:
+        """Ask for the page after the one that is about to be accepted; `total` is what that one says."""
+        offset = self._reading.offset + self._reading.last_rows
+        if total is not None and self._reading.offset < offset < total:
+            self._asked = offset, asyncio.create_task(self._get(offset))
+
+    async def get(self) -> httpx.Response:
+        """Give the page that the reading is at. Raises as `_Server.get` does."""
+        if self._asked is not None and self._asked[0] == self._reading.offset:
+            (_, answer), self._asked = self._asked, None
+            return await answer
+        await self._throw_away()
+        return await self._get(self._reading.offset)
+
+    async def _get(self, offset: int) -> httpx.Response:
+        return await self._server.get(self._reading.collection, limit=self._reading.limit, offset=offset)
+
+    async def _throw_away(self) -> None:
+        if self._asked is not None:
+            (_, answer), self._asked = self._asked, None
+            answer.cancel()
+            await asyncio.gather(answer, return_exceptions=True)
+
+
 class _Pull:
     """One reading of every collection. Decoding and assembling run in a thread, so that the event loop stays free."""
 
@@ -150,12 +193,14 @@ class _Pull:
 
     async def _read(self, collection: Collection[AnyWire, Rows], take: Callable[[Rows], object]) -> None:
         reading = CollectionReading(collection.name, self._limit)
-        while reading.end is None:
-            response = await self._page(collection, reading)
-            if response is None:
-                return
-            self._check_headers(response)
-            await asyncio.to_thread(self._take, collection, reading, response, take)
+        async with _Ahead(self._server, reading) as ahead:
+            while reading.end is None:
+                response = await self._page(collection, reading, ahead)
+                if response is None:
+                    return
+                self._check_headers(response)
+                ahead.ask(_total(response))
+                await asyncio.to_thread(self._take, collection, reading, response, take)
         self._report.proofs.append(reading.proof())
 
     def _take(
@@ -174,11 +219,13 @@ class _Pull:
         take(page.rows)
         self._newest = max(self._newest, page.newest)
 
-    async def _page(self, collection: Collection[AnyWire, Rows], reading: CollectionReading) -> httpx.Response | None:
+    async def _page(
+        self, collection: Collection[AnyWire, Rows], reading: CollectionReading, ahead: "_Ahead"
+    ) -> httpx.Response | None:
         """Ask for the next page, for half of it where it is too heavy. None: this server has no such collection."""
         while True:
             try:
-                return await self._server.get(collection.name, limit=reading.limit, offset=reading.offset)
+                return await ahead.get()
             except (PageTooHeavyError, TooManyRecordsError):
                 if not reading.ask_for_less():
                     raise

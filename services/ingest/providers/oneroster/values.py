@@ -44,6 +44,8 @@ _EMAIL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>.]+(?:\.[^\s@,;<>.]+)+")
 
 def read_text(value: str, defects: Defects) -> str:
     """Give the text without spaces around it; the letters NULL are blank, and counted (section 11)."""
+    if not value:
+        return value
     if value == "NULL":
         defects["null-written-out"] += 1
         return ""

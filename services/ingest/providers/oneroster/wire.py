@@ -6,6 +6,7 @@ and demographics never leave the raw page. Sources: the OpenAPI files of OneRost
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -161,7 +162,11 @@ def user_row(wire: UserWire) -> UserRow:
         roles = tuple(RoleRow(held.role, _id(held.org)) for held in wire.roles)
     elif wire.role:
         # 1.1 gives one role for each of the orgs; none of them is primary.
-        roles = tuple(RoleRow(wire.role, org.sourced_id) for org in wire.orgs or ()) or (RoleRow(wire.role),)
+        orgs = wire.orgs
+        if orgs and len(orgs) == 1:
+            roles = _only_role(wire.role, orgs[0].sourced_id)
+        else:
+            roles = tuple(RoleRow(wire.role, org.sourced_id) for org in orgs or ()) or (RoleRow(wire.role),)
     else:
         roles = ()
     return UserRow(
@@ -196,6 +201,11 @@ def enrollment_columns(wires: Sequence[EnrollmentWire]) -> EnrollmentColumns:
             for status, role, primary, begin, end in numbers
         ],
     )
+
+
+@lru_cache(maxsize=16384)
+def _only_role(role: str, org_id: str) -> tuple[RoleRow, ...]:
+    return (RoleRow(role, org_id),)
 
 
 def _id(reference: Ref) -> str:
