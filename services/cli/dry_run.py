@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 import psycopg
 
-from schemas.events import ChangeSetStarted, KindCounts, Operation, Reason
-from schemas.records import RECORD_KINDS, Kind, RecordKind
+from schemas.cloudevents import UnreadableMessageError
+from schemas.events import ChangeSetStarted, KindCounts, Operation, Reason, SnapshotStarted
+from schemas.records import Kind, RecordKind
 from services.clock import now
 from services.diff.applied import AppliedRoster
 from services.diff.change_set import ChangeSet, work_out
+from services.diff.snapshot import ArrivingSnapshot
 from services.diff.spool import Spool
 from services.districts import District
 from services.guard.judging import judge_now
@@ -24,8 +26,8 @@ from services.ingest.defects import DefectCode
 from services.ingest.providers.hosts import HostLimits
 from services.ingest.providers.open import open_source
 from services.ingest.pull import pull_roster
-from services.ingest.snapshot_pages import cut_pages, encode_page
-from services.ingest.source import PullReport
+from services.ingest.snapshot_pages import Cut, cut_pages, encode_page
+from services.ingest.source import PullFailedError, PullReport
 from services.settings import Settings
 
 FIRST_CHANGES = 5
@@ -61,17 +63,26 @@ Pulled = Callable[[dict[RecordKind, int]], None]
 
 
 class _Snapshot:
-    """A pulled roster on disk."""
+    """A pulled roster, as diff has one that has come to it."""
 
-    def __init__(self) -> None:
-        self.pages: dict[RecordKind, Spool] = {kind: Spool() for kind in RECORD_KINDS}
-        self.records: dict[RecordKind, int] = dict.fromkeys(RECORD_KINDS, 0)
+    def __init__(self, district: District) -> None:
+        self._about = {"district": district.district, "sync_id": _DRY_RUN, "snapshot_id": _DRY_RUN}
+        self._pages = 0
+        self.arrived = ArrivingSnapshot(
+            SnapshotStarted.model_validate({**self._about, "provider": district.provider, "started_at": now()})
+        )
         self.repaired: Counter[DefectCode] = Counter()
-        self.number = 0
 
-    def close(self) -> None:
-        for spool in self.pages.values():
-            spool.close()
+    def add(self, cut: Cut) -> None:
+        self._pages += 1
+        try:
+            self.arrived.add(encode_page(cut, **self._about, page=self._pages))
+        except UnreadableMessageError as error:
+            raise PullFailedError("not-a-roster", str(error)) from None
+        self.repaired["nul-character"] += cut.repaired
+
+    def pulled(self) -> dict[RecordKind, int]:
+        return {kind: len(records) for kind, records in self.arrived.records.items()}
 
 
 def dry_run(connection: psycopg.Connection[Any], district: District, settings: Settings, pulled: Pulled) -> DryRun:
@@ -82,7 +93,7 @@ def dry_run(connection: psycopg.Connection[Any], district: District, settings: S
     with ExitStack() as stack:
         snapshot, report = stack.enter_context(_pulled(district, settings, pulled))
         applied = stack.enter_context(AppliedRoster(connection, district.district))
-        change_set = work_out(district.district, applied, snapshot.pages, chunk_records=settings.page_records)
+        change_set = work_out(district.district, applied, snapshot.arrived.records, chunk_records=settings.page_records)
         stack.callback(change_set.chunks.close)
         header = _header(district, change_set, report)
         verdict = judge_now(connection, header, settings.limit_percent)
@@ -109,27 +120,16 @@ async def _pull(
 ) -> tuple[_Snapshot, PullReport]:
     source = partial(open_source, district, HostLimits(settings.requests_at_once), settings)
     today = now().astimezone(ZoneInfo(district.timezone)).date()
-    report, snapshot = PullReport(), _Snapshot()
+    report, snapshot = PullReport(), _Snapshot(district)
     async with aclosing(pull_roster(source, today)) as steps:
         async for step in steps:
             if isinstance(step, PullReport):  # read from the start again: what came before is void
-                report, snapshot = step, _Snapshot()
-                stack.callback(snapshot.close)
+                report, snapshot = step, _Snapshot(district)
+                stack.callback(snapshot.arrived.close)
                 continue
             for cut in cut_pages(step, settings.page_records):
-                snapshot.number += 1
-                snapshot.pages[cut.kind].append(
-                    encode_page(
-                        cut,
-                        district=district.district,
-                        sync_id=_DRY_RUN,
-                        snapshot_id=_DRY_RUN,
-                        page=snapshot.number,
-                    )
-                )
-                snapshot.records[cut.kind] += len(cut.entries)
-                snapshot.repaired["nul-character"] += cut.repaired
-            pulled(snapshot.records)
+                snapshot.add(cut)
+            pulled(snapshot.pulled())
     return snapshot, report
 
 

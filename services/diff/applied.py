@@ -1,7 +1,8 @@
 """Reads what is applied: the baseline of every comparison (promise 2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Self
 
 import psycopg
@@ -11,6 +12,7 @@ from schemas.records import RECORD_KINDS, Class, Kind, Record, RecordKind
 from services.database.roster_tables import COLUMNS, record_of, with_places
 
 _ROWS_AT_ONCE = 20_000
+_DIGEST_BYTES = 16
 
 
 class UnknownDistrictError(Exception):
@@ -19,10 +21,19 @@ class UnknownDistrictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AppliedTotals:
-    """The roster version that is applied and how many of each kind it has."""
+    """The roster version that is applied, how many of each kind it has, and its digest (see RosterSynced)."""
 
     roster_version: int
     totals: dict[Kind, int]
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutPlaces:
+    """How many classes have no teacher and how many students are in no class."""
+
+    classes_without_teacher: int
+    students_without_class: int
 
 
 class AppliedRoster:
@@ -41,15 +52,16 @@ class AppliedRoster:
             self._connection.execute("ROLLBACK")
 
     def totals(self) -> AppliedTotals:
-        """Give version and totals. Raises UnknownDistrictError."""
+        """Give version, totals and digest. Raises UnknownDistrictError."""
         row = self._connection.execute(
-            "SELECT roster_version, schools, teachers, students, classes, places FROM rosters WHERE district = %s",
+            "SELECT roster_version, digest, schools, teachers, students, classes, places FROM rosters"
+            " WHERE district = %s",
             (self._district,),
         ).fetchone()
         if row is None:
             raise UnknownDistrictError(f"district {self._district} is not registered")
         kinds: tuple[Kind, ...] = (*RECORD_KINDS, "places")
-        return AppliedTotals(row[0], dict(zip(kinds, row[1:], strict=True)))
+        return AppliedTotals(row[0], dict(zip(kinds, row[2:], strict=True)), row[1])
 
     def digests(self, kind: RecordKind) -> dict[str, bytes]:
         """Give the digest of every applied record of the kind, by id."""
@@ -57,6 +69,29 @@ class AppliedRoster:
         with self._connection.cursor("digests", binary=True) as cursor:  # on the server: a million rows come in parts
             cursor.itersize = _ROWS_AT_ONCE
             return dict(cursor.execute(query, (self._district,)))
+
+    def all_digests(self, kind: RecordKind) -> set[bytes]:
+        """Give the digests of all applied records of the kind, in a fifth of the time that their ids take, too."""
+        query = sql.SQL("SELECT string_agg(digest, '') FROM {} WHERE district = %s").format(sql.Identifier(kind))
+        row = self._connection.execute(query, (self._district,), binary=True).fetchone()
+        joined: bytes = row[0] if row is not None and row[0] is not None else b""
+        return {joined[begins : begins + _DIGEST_BYTES] for begins in range(0, len(joined), _DIGEST_BYTES)}
+
+    def with_digests(self, kind: RecordKind, digests: Sequence[bytes]) -> dict[str, bytes]:
+        """Give the digests of those applied records that have one of these, by id."""
+        if not digests:
+            return {}
+        query = sql.SQL(
+            "SELECT id, digest FROM {} JOIN unnest(%s::bytea[]) AS wanted (digest) USING (digest) WHERE district = %s"
+        ).format(sql.Identifier(kind))
+        return dict(self._connection.execute(query, (digests, self._district), binary=True))
+
+    def with_ids(self, kind: RecordKind, ids: Sequence[str]) -> dict[str, bytes]:
+        """Give the digests of those applied records that have one of these ids, by id."""
+        if not ids:
+            return {}
+        query = sql.SQL("SELECT id, digest FROM {} WHERE district = %s AND id = ANY(%s)").format(sql.Identifier(kind))
+        return dict(self._connection.execute(query, (self._district, ids), binary=True))
 
     def records(self, kind: RecordKind, ids: Sequence[str]) -> dict[str, Record]:
         """Give the applied records with these ids, by id, classes with their places."""
@@ -81,41 +116,41 @@ class AppliedRoster:
         """Give how many students each school has, by the school's id."""
         return dict(
             self._connection.execute(
-                "SELECT school, count(*) FROM students, unnest(schools) AS school WHERE district = %s GROUP BY school",
+                "SELECT school, sum(students)::bigint FROM ("
+                " SELECT schools, count(*) AS students FROM students WHERE district = %s GROUP BY schools"
+                ") AS alike, unnest(schools) AS school GROUP BY school",
                 (self._district,),
             ).fetchall()
         )
 
-    def classes_without_teacher(self) -> int:
-        """Count the classes that have no teacher."""
-        return self._count(
-            "SELECT count(*) FROM classes c WHERE district = %(district)s AND NOT EXISTS (SELECT FROM places p"
-            " WHERE p.district = %(district)s AND p.class = c.id AND p.part = 'teacher')"
+    def without_places(self) -> WithoutPlaces:
+        """Count classes without a teacher and students without a class, looking at everybody."""
+        return WithoutPlaces(
+            self._count(
+                "SELECT count(*) FROM classes c WHERE district = %(district)s AND NOT EXISTS (SELECT FROM places p"
+                " WHERE p.district = %(district)s AND p.class = c.id AND p.part = 'teacher')"
+            ),
+            self._count(
+                "SELECT count(*) FROM students s WHERE district = %(district)s AND NOT EXISTS (SELECT FROM places p"
+                " WHERE p.district = %(district)s AND p.person = s.id AND p.part = 'student')"
+            ),
         )
 
-    def students_without_class(self) -> int:
-        """Count the students that are in no class."""
-        return self._count(
-            "SELECT count(*) FROM students s WHERE district = %(district)s AND NOT EXISTS (SELECT FROM places p"
-            " WHERE p.district = %(district)s AND p.person = s.id AND p.part = 'student')"
-        )
+    def students_in_at_most(self, classes: Mapping[str, int]) -> int:
+        """Count those of these students who are in at most so many classes; `classes` says how many for each."""
+        found, rest = 0, iter(classes.items())
+        while some := dict(islice(rest, _ROWS_AT_ONCE)):
+            found += self._count(
+                "SELECT count(*) FROM (SELECT FROM unnest(%(ids)s::text[], %(classes)s::bigint[]) AS one (id, classes)"
+                " LEFT JOIN places p ON p.district = %(district)s AND p.person = one.id AND p.part = 'student'"
+                " GROUP BY one.id, one.classes HAVING count(p.class) <= one.classes) AS found",
+                ids=list(some),
+                classes=list(some.values()),
+            )
+        return found
 
-    def classes_of_students(self, ids: Sequence[str]) -> dict[str, int]:
-        """Give how many classes each of these students is in; who is not applied is left out."""
-        if not ids:
-            return {}
-        return dict(
-            self._connection.execute(
-                "SELECT s.id, count(p.class) FROM students s"
-                " LEFT JOIN places p ON p.district = %(district)s AND p.person = s.id AND p.part = 'student'"
-                " WHERE s.district = %(district)s AND s.id = ANY(%(ids)s) GROUP BY s.id",
-                {"district": self._district, "ids": list(ids)},
-                binary=True,
-            ).fetchall()
-        )
-
-    def _count(self, query: str) -> int:
-        row = self._connection.execute(query.encode(), {"district": self._district}).fetchone()
+    def _count(self, query: str, **values: object) -> int:
+        row = self._connection.execute(query.encode(), {"district": self._district, **values}).fetchone()
         assert row is not None, "a count is always answered"
         return int(row[0])
 

@@ -4,19 +4,21 @@ The header of a change set carries all its counts (promise 4), so everything is 
 leaves; chunks wait in a spool meanwhile. Memory holds the digests of one kind and one batch of changes at a time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from schemas.events import BeforeAndAfter, EmptiedSchool, KindCounts, Operation
 from schemas.records import RECORD_KINDS, RECORD_TYPES, Class, Kind, RecordKind, digest_of, encode_record
-from services.diff.applied import AppliedRoster
+from services.diff.applied import AppliedRoster, AppliedTotals
+from services.diff.arrived import ArrivedRecord, ArrivedRecords, differing_places
 from services.diff.change_set_id import ChangeSetId
-from services.diff.comparison import KindComparison, PageEntry, PageView, PlaceCounts
+from services.diff.comparison import KindComparison, PlaceCounts
 from services.diff.coverage import Coverage
 from services.diff.meaning import Meaning
 from services.diff.spool import Spool
+from services.diff.unchanged import is_unchanged
 
 CHUNK_BYTES = 1024 * 1024
 """A chunk is closed once its changes are this long, so that it stays well below the topics' largest message."""
@@ -50,7 +52,6 @@ class ChangeSet:
     chunks: Spool
 
 
-_page = msgspec.json.Decoder(PageView)
 _records = {kind: msgspec.json.Decoder(record_type) for kind, record_type in RECORD_TYPES.items()}
 _class = msgspec.json.Decoder(Class)
 _encode = msgspec.json.Encoder().encode
@@ -95,23 +96,26 @@ class _Comparer:
         self._unknown: dict[RecordKind, set[str]] = {"teachers": set(), "students": set()}
         self._removed: dict[RecordKind, set[str]] = {"teachers": set(), "students": set()}
 
-    def compare(self, kind: RecordKind, pages: Iterable[bytes]) -> KindCounts:
-        comparison = KindComparison(self._applied.digests(kind))
-        digests_of_kept: dict[str, bytes] = {}
+    def compare(self, kind: RecordKind, arrived: ArrivedRecords) -> KindCounts:
+        applied = self._applied.all_digests(kind)
+        existing = len(applied)
+        # A place of somebody who is kept and not applied would point at nobody.
+        without = self._unknown if kind == "classes" and any(self._unknown.values()) else None
+        digests = b"".join(_without_them(each, without).digest for each in arrived) if without else arrived.digests
+        differing = differing_places(digests, applied)
+        comparison = KindComparison(self._applied.with_digests(kind, list(applied)))
         pending: list[ChangeView] = []
-        for page in map(_page.decode, pages):
-            for entry in page.entries:
-                change = self._change(comparison, kind, entry)
-                if change is not None:
-                    pending.append(change)
-                    if len(pending) >= self._batch:
-                        self._emit(kind, pending)
-                        pending = []
-            if page.kept:
-                digests_of_kept.update(comparison.applied(page.kept))
-                unknown = comparison.keep(page.kept)
-                if kind in self._unknown:
-                    self._unknown[kind] |= unknown
+        for record in arrived.at(differing):
+            change = _change(comparison, kind, _without_them(record, without) if without else record)
+            if change is not None:
+                pending.append(change)
+                if len(pending) >= self._batch:
+                    self._emit(kind, pending)
+                    pending = []
+        digests_of_kept = comparison.applied(arrived.kept)
+        unknown = comparison.keep(arrived.kept)
+        if kind in self._unknown:
+            self._unknown[kind] |= unknown
         gone = comparison.removed()
         if kind in self._removed:
             self._removed[kind].update(id_ for id_, _ in gone)
@@ -123,29 +127,20 @@ class _Comparer:
             pending += without_them
         for start in range(0, len(pending), self._batch):
             self._emit(kind, pending[start : start + self._batch])
-        return KindCounts(existing=comparison.existing, created=comparison.created, updated=updated, removed=len(gone))
+        return KindCounts(existing=existing, created=comparison.created, updated=updated, removed=len(gone))
 
     def places(self, existing: int) -> KindCounts:
         counted = self._places
         return KindCounts(existing=existing, created=counted.created, updated=counted.updated, removed=counted.removed)
 
-    def classes_without_teacher(self) -> BeforeAndAfter:
-        return self._coverage.classes_without_teacher(self._applied)
-
-    def students_without_class(self, students: KindCounts) -> BeforeAndAfter:
-        return self._coverage.students_without_class(self._applied, students, self._removed["students"])
-
-    def _change(self, comparison: KindComparison, kind: RecordKind, entry: PageEntry) -> ChangeView | None:
-        digest, record = entry.digest, entry.record
-        if kind == "classes" and any(self._unknown.values()):
-            encoded = encode_record(_without(_class.decode(record), self._unknown))
-            digest, record = digest_of(encoded), msgspec.Raw(encoded)
-        does = comparison.operation(entry.id, digest)
-        if does is None:
-            return None
-        op, before = does
-        return ChangeView(
-            op, kind, entry.id, before.hex() if before else None, digest, None, msgspec.Raw(bytes(record))
+    def coverage(self, students: KindCounts) -> tuple[BeforeAndAfter, BeforeAndAfter]:
+        """Give the classes without a teacher and the students without a class; call it last."""
+        now = self._applied.without_places()
+        return (
+            self._coverage.classes_without_teacher(now.classes_without_teacher),
+            self._coverage.students_without_class(
+                now.students_without_class, self._applied, students, self._removed["students"]
+            ),
         )
 
     def _kept_without_removed(self, digests: dict[str, bytes]) -> Iterator[ChangeView]:
@@ -181,6 +176,27 @@ class _Comparer:
             self._chunks.add(whole)
 
 
+def _change(comparison: KindComparison, kind: RecordKind, arrived: ArrivedRecord) -> ChangeView | None:
+    does = comparison.operation(arrived.id, arrived.digest)
+    if does is None:
+        return None
+    op, before = does
+    return ChangeView(
+        op,
+        kind,
+        arrived.id,
+        before.hex() if before else None,
+        arrived.digest.hex(),
+        None,
+        msgspec.Raw(arrived.record),
+    )
+
+
+def _without_them(arrived: ArrivedRecord, people: dict[RecordKind, set[str]]) -> ArrivedRecord:
+    encoded = encode_record(_without(_class.decode(arrived.record), people))
+    return ArrivedRecord(arrived.id, bytes.fromhex(digest_of(encoded)), encoded)
+
+
 def _without(class_: Class, people: dict[RecordKind, set[str]]) -> Class:
     """Take these people's places away, each in the part that is meant: one person may teach here and learn there."""
     return replace(
@@ -190,25 +206,56 @@ def _without(class_: Class, people: dict[RecordKind, set[str]]) -> Class:
     )
 
 
-def work_out(district: str, applied: AppliedRoster, pages: dict[RecordKind, Spool], *, chunk_records: int) -> ChangeSet:
-    """Compare a whole snapshot with what is applied.
+def work_out(
+    district: str, applied: AppliedRoster, arrived: Mapping[RecordKind, ArrivedRecords], *, chunk_records: int
+) -> ChangeSet:
+    """Compare a whole snapshot, all its records by kind, with what is applied.
 
-    `pages` are the values of the snapshot's SnapshotPage messages by kind. Chunks hold at most `chunk_records`
-    changes. The same snapshot against the same roster version always gives the same id and the same chunks; whoever
-    takes the change set closes its spool. Raises UnknownDistrictError, OSError where the disk is full.
+    Chunks hold at most `chunk_records` changes. The same snapshot against the same roster version always gives the same
+    id and the same chunks; whoever takes the change set closes its spool. Raises UnknownDistrictError, OSError where
+    the disk is full, msgspec.DecodeError where a record that differs is none.
     """
     baseline = applied.totals()
+    if is_unchanged(arrived, baseline, applied.with_ids):
+        return _unchanged(district, baseline)
+    return compare_all(district, applied, baseline, arrived, chunk_records=chunk_records)
+
+
+def _unchanged(district: str, baseline: AppliedTotals) -> ChangeSet:
+    id_ = ChangeSetId(district, baseline.roster_version)
+    return ChangeSet(
+        id=id_.id(),
+        base_version=baseline.roster_version,
+        counts={kind: KindCounts(existing=total) for kind, total in baseline.totals.items()},
+        changes=0,
+        content=id_.content(),
+        emptied_schools=(),
+        renumbered={},
+        classes_without_teacher=None,
+        students_without_class=None,
+        chunks=Spool(),
+    )
+
+
+def compare_all(
+    district: str,
+    applied: AppliedRoster,
+    baseline: AppliedTotals,
+    arrived: Mapping[RecordKind, ArrivedRecords],
+    *,
+    chunk_records: int,
+) -> ChangeSet:
+    """Do what `work_out` promises by looking at the digest of every record."""
     id_ = ChangeSetId(district, baseline.roster_version)
     chunks = _Chunks(id_, chunk_records)
     # A first load means nothing beside itself, and is the largest of all: nothing is looked at twice there.
     meaning = Meaning(applied.students_of_schools) if any(baseline.totals.values()) else None
     comparer = _Comparer(applied, chunks, chunk_records, meaning)
     try:
-        counts: dict[Kind, KindCounts] = {kind: comparer.compare(kind, pages[kind]) for kind in RECORD_KINDS}
+        counts: dict[Kind, KindCounts] = {kind: comparer.compare(kind, arrived[kind]) for kind in RECORD_KINDS}
         counts["places"] = comparer.places(baseline.totals["places"])
         # Where nothing changes nothing is judged, so that an ordinary night does not count everybody.
-        without_teacher = comparer.classes_without_teacher() if chunks.total else None
-        without_class = comparer.students_without_class(counts["students"]) if chunks.total else None
+        without_teacher, without_class = comparer.coverage(counts["students"]) if chunks.total else (None, None)
         chunks.close_chunk()
     except BaseException:
         chunks.spool.close()

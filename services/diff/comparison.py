@@ -4,49 +4,29 @@ Digests alone are compared, so that what did not change is never decoded (DESIGN
 """
 
 from collections.abc import Iterable
-from typing import Annotated
-
-import msgspec
 
 from schemas.events import Operation
 from schemas.records import Class
 
 
-class PageEntry(msgspec.Struct, frozen=True):
-    """An entry of a snapshot page as the hot path reads it: the record itself stays as it came."""
-
-    id: Annotated[str, msgspec.Meta(min_length=1)]
-    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
-    record: msgspec.Raw
-
-
-class PageView(msgspec.Struct, frozen=True):
-    """`schemas.events.SnapshotPage`, read without decoding its records."""
-
-    sync_id: str
-    snapshot_id: str
-    page: int
-    kind: str
-    entries: tuple[PageEntry, ...] = ()
-    kept: tuple[str, ...] = ()
-
-
 class KindComparison:
-    """Compares the entries of one kind, as they come, with the digests that are applied."""
+    """Compares the entries of one kind, as they come, with the digests that are applied.
+
+    Entries that are applied just as they came may be left out, on both sides.
+    """
 
     def __init__(self, applied: dict[str, bytes]) -> None:
         self._unseen = applied
-        self.existing = len(applied)
         self.created = 0
         self.updated = 0
 
-    def operation(self, id_: str, digest: str) -> tuple[Operation, bytes | None] | None:
+    def operation(self, id_: str, digest: bytes) -> tuple[Operation, bytes | None] | None:
         """Say what this entry does, with the digest that was applied before; None where nothing changes."""
         before = self._unseen.pop(id_, None)
         if before is None:
             self.created += 1
             return "created", None
-        if before.hex() == digest:
+        if before == digest:
             return None
         self.updated += 1
         return "updated", before

@@ -26,25 +26,27 @@ class Coverage:
         if after is not None:
             self._places.update(after.students)
 
-    def classes_without_teacher(self, applied: AppliedRoster) -> BeforeAndAfter:
-        """Count the classes that have no teacher."""
-        before = applied.classes_without_teacher()
+    def classes_without_teacher(self, before: int) -> BeforeAndAfter:
+        """Count the classes that have no teacher; `before` are those that have none now."""
         return BeforeAndAfter(before=before, after=before + self._classes)
 
     def students_without_class(
-        self, applied: AppliedRoster, students: KindCounts, removed: Collection[str]
+        self, before: int, applied: AppliedRoster, students: KindCounts, removed: Collection[str]
     ) -> BeforeAndAfter:
-        """Count the students that are in no class; `removed` are those who leave."""
+        """Count the students that are in no class.
+
+        `before` are those that are in none now; `removed` are those who leave, and whom no class has afterwards.
+        """
         moved = {student: places for student, places in self._places.items() if places}
-        before, known = 0, dict[str, int]()
-        if students.existing:
-            before = applied.students_without_class()
-            known = applied.classes_of_students([*moved, *(id_ for id_ in removed if id_ not in moved)])
-        after = before + students.created - sum(1 for id_, places in moved.items() if id_ not in known and places > 0)
+        had_none_and_leave = sum(1 for id_ in removed if id_ not in moved)
         gone = set(removed)
-        for student, places in known.items():
-            stays = student not in gone
-            after += (stays and places + moved.get(student, 0) <= 0) - (places == 0)
+        gain = [student for student, places in moved.items() if places > 0]
+        lose = {student: -places for student, places in moved.items() if places < 0 and student not in gone}
+        placed, displaced = len(gain), 0
+        if students.existing:
+            placed = applied.students_in_at_most(dict.fromkeys(gain, 0))
+            displaced = applied.students_in_at_most(lose)
+        after = before + students.created - had_none_and_leave - placed + displaced
         return BeforeAndAfter(before=before, after=after)
 
 

@@ -1,15 +1,38 @@
 """A snapshot as it arrives: which of its pages are here, and whether it is whole (promise 1)."""
 
-from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
 from schemas.cloudevents import UnreadableMessageError
 from schemas.events import SnapshotCompleted, SnapshotStarted
 from schemas.records import RECORD_KINDS, RecordKind
-from services.diff.comparison import PageView
-from services.diff.spool import Spool
+from services.diff.arrived import ArrivedRecords
 from services.messages import ID_BYTES, RECORD_BYTES
+
+_CHARACTER_BYTES = 4
+"""What a character takes at most, in UTF-8."""
+
+
+class PageEntry(msgspec.Struct, frozen=True, gc=False):
+    """An entry of a snapshot page as the hot path reads it: the record itself stays as it came."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1)]
+    digest: str
+    record: msgspec.Raw
+
+
+class PageView(msgspec.Struct, frozen=True):
+    """`schemas.events.SnapshotPage`, read without decoding its records."""
+
+    sync_id: str
+    snapshot_id: str
+    page: int
+    kind: str
+    entries: tuple[PageEntry, ...] = ()
+    kept: tuple[str, ...] = ()
+
 
 _page = msgspec.json.Decoder(PageView)
 
@@ -19,13 +42,12 @@ class IncompleteSnapshotError(Exception):
 
 
 class ArrivingSnapshot:
-    """The pages of one snapshot, on disk by kind, each once however often it is delivered."""
+    """The records of one snapshot by kind, each page once however often it is delivered."""
 
     def __init__(self, started: SnapshotStarted) -> None:
         self.started = started
-        self.pages: dict[RecordKind, Spool] = {kind: Spool() for kind in RECORD_KINDS}
+        self.records: dict[RecordKind, ArrivedRecords] = {kind: ArrivedRecords() for kind in RECORD_KINDS}
         self._seen: set[int] = set()
-        self._records: Counter[RecordKind] = Counter()
 
     def add(self, value: bytes) -> bool:
         """Take a page's value; give False where it is another snapshot's and does not matter here.
@@ -41,11 +63,16 @@ class ArrivingSnapshot:
         kind = next((kind for kind in RECORD_KINDS if kind == page.kind), None)
         if kind is None:
             raise UnreadableMessageError(f"page {page.page} of snapshot {page.snapshot_id} has no known kind")
-        _check_bounds(page)
+        ids = [entry.id for entry in page.entries]
+        _check_ids(page, (*ids, *page.kept))
+        _check_sizes(page)
         if page.page not in self._seen:
+            digests, records = [entry.digest for entry in page.entries], [entry.record for entry in page.entries]
+            try:
+                self.records[kind].add(ids, digests, records, page.kept)
+            except ValueError as error:
+                raise UnreadableMessageError(f"page {page.page} of snapshot {page.snapshot_id}: {error}") from None
             self._seen.add(page.page)
-            self._records[kind] += len(page.entries)
-            self.pages[kind].append(value)
         return True
 
     def check_whole(self, completed: SnapshotCompleted) -> None:
@@ -56,29 +83,34 @@ class ArrivingSnapshot:
                 f"snapshot {completed.snapshot_id} should have {completed.pages} pages and has {len(self._seen)}"
                 + (f"; the first missing one is {missing[0]}" if missing else "")
             )
-        for kind in RECORD_KINDS:
-            if self._records[kind] != completed.records.get(kind, 0):
+        for kind, records in self.records.items():
+            if len(records) != completed.records.get(kind, 0):
                 raise IncompleteSnapshotError(
                     f"snapshot {completed.snapshot_id} should have {completed.records.get(kind, 0)} {kind} "
-                    f"and has {self._records[kind]}"
+                    f"and has {len(records)}"
                 )
 
     def close(self) -> None:
-        """Remove the pages from disk."""
-        for spool in self.pages.values():
-            spool.close()
+        """Remove the records from disk."""
+        for records in self.records.values():
+            records.close()
 
 
-def _check_bounds(page: PageView) -> None:
+def _check_ids(page: PageView, ids: Sequence[str]) -> None:
     """Refuse what could be neither stored nor published: better here, by name, than by who applies it."""
-    for number, id_ in enumerate((*(entry.id for entry in page.entries), *page.kept), start=1):
+    if max(map(len, ids), default=0) * _CHARACTER_BYTES <= ID_BYTES and "\x00" not in "".join(ids):
+        return
+    for number, id_ in enumerate(ids, start=1):
         if "\x00" in id_ or len(id_.encode()) > ID_BYTES:
             raise UnreadableMessageError(
                 f"page {page.page} of snapshot {page.snapshot_id}: the id of entry {number} of its {page.kind} has a "
                 f"NUL character or more than {ID_BYTES:,} bytes"
             )
+
+
+def _check_sizes(page: PageView) -> None:
     for entry in page.entries:
-        if memoryview(entry.record).nbytes > RECORD_BYTES:
+        if len(entry.record) > RECORD_BYTES:
             raise UnreadableMessageError(
                 f"page {page.page} of snapshot {page.snapshot_id}: the record {entry.id} of its {page.kind} has more "
                 f"than {RECORD_BYTES:,} bytes"

@@ -12,13 +12,25 @@ class Spool:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the spool
+        self._end = 0
         self.blocks = 0
 
-    def append(self, block: bytes) -> None:
-        """Write one block at the end. Raises OSError where the disk is full."""
+    def append(self, block: bytes) -> int:
+        """Write one block at the end, before any is read, and give where it begins.
+
+        Raises OSError where the disk is full.
+        """
+        begins = self._end
         self._file.write(_LENGTH.pack(len(block)))
         self._file.write(block)
+        self._end += _LENGTH.size + len(block)
         self.blocks += 1
+        return begins
+
+    def block_at(self, begins: int) -> bytes:
+        """Give the block that begins there."""
+        self._file.seek(begins)
+        return self._file.read(_LENGTH.unpack(self._file.read(_LENGTH.size))[0])
 
     def __iter__(self) -> Iterator[bytes]:
         """Give all blocks in the order in which they were written."""

@@ -96,7 +96,7 @@ class DiffLane:
                     {**night, "snapshot_id": completed.snapshot_id, "defects": Jsonb(completed.defects)},
                 )
                 with AppliedRoster(connection, self._district) as applied:
-                    change_set = work_out(self._district, applied, arriving.pages, chunk_records=self._chunk_records)
+                    change_set = work_out(self._district, applied, arriving.records, chunk_records=self._chunk_records)
             except REFUSED as error:
                 reason = _reason(error, completed.snapshot_id)
                 log.error("snapshot-incomplete", district=self._district, snapshot_id=completed.snapshot_id)

@@ -76,8 +76,11 @@ def test_classes_without_a_teacher_and_students_without_a_class_are_counted_from
         )
         apply(connection, "springfield", students, classes)
     with connect(database, "rollcall_diff") as connection, AppliedRoster(connection, "springfield") as applied:
-        without_teacher = coverage.classes_without_teacher(applied)
-        without_class = coverage.students_without_class(applied, counts, students - students_after)
+        now = applied.without_places()
+        without_teacher = coverage.classes_without_teacher(now.classes_without_teacher)
+        without_class = coverage.students_without_class(
+            now.students_without_class, applied, counts, students - students_after
+        )
     before, after = without(students, classes), without(students_after, classes_after)
     assert without_teacher == BeforeAndAfter(before=before[0], after=after[0])
     assert without_class == BeforeAndAfter(before=before[1], after=after[1])

@@ -8,7 +8,7 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.events import Approval, ChangeSetCompleted, ChangeSetStarted, Entry, SnapshotPage
+from schemas.events import Approval, ChangeSetCompleted, ChangeSetStarted
 from schemas.records import (
     KINDS,
     RECORD_KINDS,
@@ -27,7 +27,7 @@ from services.database.connect import connect
 from services.diff.applied import AppliedRoster
 from services.diff.change_set import work_out
 from services.diff.change_set_messages import chunk_message
-from services.diff.spool import Spool
+from tests.arrived import arrived_records
 
 Roster = dict[RecordKind, dict[str, Record]]
 Night = tuple[Roster, dict[RecordKind, set[str]]]
@@ -69,18 +69,9 @@ def nights(draw: st.DrawFn) -> Night:
 def _run(connection: psycopg.Connection[Any], dsn: str, night: Night, number: int) -> None:
     records, kept = night
     about: dict[str, Any] = {"sync_id": f"sync-{number}", "snapshot_id": f"snapshot-{number}"}
-    pages = {kind: Spool() for kind in RECORD_KINDS}
-    for kind, spool in pages.items():
-        entries = tuple(
-            Entry(id=id_, digest=digest_of(encode_record(record)), record=record)
-            for id_, record in records[kind].items()
-        )
-        page = SnapshotPage(
-            district="springfield", **about, page=1, kind=kind, entries=entries, kept=tuple(sorted(kept[kind]))
-        )
-        spool.append(page.model_dump_json().encode())
+    arrived = arrived_records(records, kept)
     with AppliedRoster(connection, "springfield") as applied:
-        found = work_out("springfield", applied, pages, chunk_records=3)
+        found = work_out("springfield", applied, arrived, chunk_records=3)
     now = datetime.now(UTC)
     sizes: dict[str, Any] = {
         "district": "springfield",
@@ -102,8 +93,9 @@ def _run(connection: psycopg.Connection[Any], dsn: str, night: Night, number: in
             staged.add(chunk_message(started, place, changes, "cause")[1])
         staged.check_whole(ChangeSetCompleted(**sizes, completed_at=now))
         assert merge(staged) == ("applied" if found.changes else "unchanged")
-    for spool in (*pages.values(), found.chunks):
-        spool.close()
+    found.chunks.close()
+    for each in arrived.values():
+        each.close()
 
 
 def _assert_adds_up(connection: psycopg.Connection[Any]) -> None:

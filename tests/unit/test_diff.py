@@ -20,7 +20,7 @@ def _compare(applied: dict[str, bytes], snapshot: dict[str, bytes]) -> dict[str,
     comparison = KindComparison(dict(applied))
     result = dict(applied)
     for id_, digest in snapshot.items():
-        if comparison.operation(id_, digest.hex()) is not None:
+        if comparison.operation(id_, digest) is not None:
             result[id_] = digest
     for id_, _ in comparison.removed():
         del result[id_]
@@ -40,7 +40,7 @@ def test_the_counts_are_those_of_the_ids_that_came_changed_and_left(
 ) -> None:
     comparison = KindComparison(dict(applied))
     for id_, digest in snapshot.items():
-        comparison.operation(id_, digest.hex())
+        comparison.operation(id_, digest)
     both = applied.keys() & snapshot.keys()
     assert comparison.created == len(snapshot.keys() - applied.keys())
     assert comparison.updated == sum(1 for id_ in both if applied[id_] != snapshot[id_])
