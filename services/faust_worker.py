@@ -45,6 +45,9 @@ EXIT_STATUS = 70
 
 _FINISH_SECONDS = 20.0
 
+_COMMIT_SECONDS = 0.2
+"""How long the next commit waits at least after one, so that the acks of many messages go into it."""
+
 
 class Delivery:
     """A message in hand. Until `ack` is called it will be delivered again, to this process or to the next one."""
@@ -158,6 +161,7 @@ class FaustWorker:
             while not self.app.should_stop:
                 await self._due.wait()
                 await self._commit()
+                await asyncio.sleep(_COMMIT_SECONDS)
 
     async def _commit(self) -> None:
         self._due.clear()

@@ -6,6 +6,7 @@ while lanes work the loop goes on polling, with the partitions that are far ahea
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,6 +36,9 @@ FETCH_BYTES = 8 * 1024 * 1024
 
 BATCH_MESSAGES = 2000
 """How many messages a lane is given at once, so that what it makes of them stays small, and others get their turn."""
+
+COMMIT_SECONDS = 0.2
+"""How long the next commit waits at least after one: each is a round trip in which nothing is polled or handed out."""
 
 
 class Lane(Protocol):
@@ -147,8 +151,10 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._progress = progress
         self._may_lead_unknowingly = worker._instance is not None
         self._lines: dict[tuple[TopicPartition, str], _Line] = {}
+        self._busy: dict[tuple[TopicPartition, str], _Line] = {}  # those that run or have something waiting
         self._offsets: dict[TopicPartition, PartitionOffsets] = {}
         self._committed: dict[TopicPartition, int] = {}
+        self._committed_at = float("-inf")
 
     def run(self) -> None:
         worker = self._worker
@@ -160,7 +166,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer.subscribe(list(worker._topics), listener=self)
             while not worker.stop.is_set():
                 self._take_back_what_was_put_aside()
-                self._receive(self._consumer.poll(timeout_ms=50 if self._busy() else 500))
+                self._receive(self._consumer.poll(timeout_ms=50 if self._busy else 500))
                 self._turn()
             self._finish()
         finally:
@@ -168,6 +174,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
             for line in self._lines.values():
                 line.close()
             self._lines.clear()
+            self._busy.clear()
             self._consumer.close(autocommit=False)
 
     def _await_topic(self, topic: str) -> None:
@@ -215,6 +222,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
             self._offsets.pop(tp, None)
             self._committed.pop(tp, None)
         for key in [key for key in self._lines if key[0] in partitions]:
+            self._busy.pop(key, None)
             self._lines.pop(key).close()
 
     def _receive(self, polled: dict[TopicPartition, list[Any]]) -> None:
@@ -228,6 +236,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
                 if line is None:
                     line = self._lines[tp, name] = _Line(self._worker._open_lane(name), self._worker._batch_messages)
                 line.receive(message)
+                self._busy[tp, name] = line
                 offsets.received(name, record.offset)
 
     def _take_back_what_was_put_aside(self) -> None:
@@ -242,7 +251,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _turn(self) -> None:
         """Collect what lanes have finished, give them what waits, commit, and hold back partitions far ahead."""
-        for (tp, name), line in list(self._lines.items()):
+        for (tp, name), line in list(self._busy.items()):
             if line.running is not None and line.running.done():
                 upto = line.running.result()
                 line.running = None
@@ -250,7 +259,10 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
                     self._offsets[tp].durable(name, upto)
             if line.running is None and line.waiting:
                 line.running = self._pool.submit(line.lane.take, line.batch())
-        self._commit()
+            if line.running is None:
+                del self._busy[tp, name]
+        if time.monotonic() - self._committed_at >= COMMIT_SECONDS:
+            self._commit()
         self._hold_back()
 
     def _commit(self) -> None:
@@ -266,11 +278,12 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
         with suppress(CommitFailedError, RebalanceInProgressError):
             self._consumer.commit(offsets)
             self._committed.update(due)
+            self._committed_at = time.monotonic()
             self._progress.set()
 
     def _hold_back(self) -> None:
         backlog: dict[TopicPartition, int] = {}
-        for (tp, _), line in self._lines.items():
+        for (tp, _), line in self._busy.items():
             backlog[tp] = backlog.get(tp, 0) + line.waiting_bytes
         paused = self._consumer.paused()
         for tp in self._consumer.assignment():
@@ -280,12 +293,9 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
             elif not full and tp in paused:
                 self._consumer.resume(tp)
 
-    def _busy(self) -> bool:
-        return any(line.running is not None or line.waiting for line in self._lines.values())
-
     def _finish(self) -> None:
         """Take no more, let what runs come to its end, commit."""
-        for (tp, name), line in self._lines.items():
+        for (tp, name), line in self._busy.items():
             with suppress(TimeoutError):  # given up: what it was doing is delivered again
                 if line.running is not None and (upto := line.running.result(timeout=25)) is not None:
                     self._offsets[tp].durable(name, upto)

@@ -5,6 +5,7 @@ the server and the path; never a query, a header or a body, which may hold secre
 """
 
 import asyncio
+import functools
 import socket
 import ssl
 from collections.abc import Generator, Iterator, Sequence
@@ -88,7 +89,7 @@ class ProviderHttp:
         self._answered = False
         self._wait = wait_exponential_jitter(initial=1, max=60, jitter=1)
         self._client = httpx.AsyncClient(
-            verify=_trust(ca_file) if ca_file else True,
+            verify=_trust(ca_file),
             timeout=httpx.Timeout(request_seconds, connect=min(CONNECT_SECONDS, request_seconds)),
             headers={"Accept": "application/json", "User-Agent": "Rollcall"},
             follow_redirects=False,
@@ -303,8 +304,16 @@ def _parse(url: str) -> httpx.URL:
     return parsed
 
 
-def _trust(ca_file: str) -> ssl.SSLContext:
+@functools.cache
+def _public_authorities() -> ssl.SSLContext:
+    """Trust the public authorities. Reading all of them takes 20 ms, a third of what a small district's pull took."""
+    return httpx.create_ssl_context()
+
+
+def _trust(ca_file: str | None) -> ssl.SSLContext:
     """Trust the file's authorities besides the public ones, which a token endpoint elsewhere may need."""
+    if ca_file is None:
+        return _public_authorities()
     context = httpx.create_ssl_context()
     try:
         context.load_verify_locations(cafile=ca_file)
