@@ -32,9 +32,9 @@ class Samples:
     resident: dict[str, list[int]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Give them as they are written to a file."""
+        """Give the moments and the CPU as they are written to a file."""
         cpu = {name: [round(each, 2) for each in values] for name, values in self.cpu.items()}
-        return {"moments": [round(each, 3) for each in self.moments], "cpu": cpu, "resident": self.resident}
+        return {"moments": [round(each, 2) for each in self.moments], "cpu": cpu}
 
 
 def _processes() -> dict[int, _Process]:

@@ -1,0 +1,94 @@
+"""The measurements behind the table, each a command of its own: one that fails takes no other with it.
+
+Repeats go round and round rather than one measurement after the other, so that a machine that slows down does not slow
+down one row alone; and what was measured so far is whole after every round.
+"""
+
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+SMALL_DISTRICT = 500
+
+screen = Console(stderr=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A module of this package with its options: it writes its figures as JSON, and fails on a wrong result."""
+
+    name: str
+    module: str
+    options: tuple[str, ...]
+    repeats: int
+
+    def command(self, folder: Path) -> list[str]:
+        """Give the command, except for where it writes to."""
+        return [sys.executable, "-m", f"tests.bench.{self.module}", *self.options, "--folder", str(folder)]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """What one run of a measurement came to: its figures, or why there are none."""
+
+    measurement: str
+    figures: dict[str, Any] | None
+    failure: str = ""
+
+
+def planned(students: int, repeats: int, only: Sequence[str] = ()) -> list[Measurement]:
+    """Give what to measure of a district of so many students. What takes longest is repeated less."""
+    size, tenth = str(students), str(students // 10)
+    some = min(repeats, 2)
+    districts = ("--districts", str(max(2, students // SMALL_DISTRICT)), "--students", str(SMALL_DISTRICT))
+    everything = [
+        Measurement("clever", "stages", ("--students", size, "--accounts"), repeats),
+        Measurement("tenth", "stages", ("--students", tenth, "--accounts"), repeats),
+        Measurement("floor", "floor", ("--students", size), repeats),
+        Measurement("oneroster", "stages", ("--students", size, "--provider", "oneroster"), some),
+        Measurement("dlt", "dlt_nights", ("--students", size), some),
+        Measurement("many-districts", "many_districts", districts, some),
+        Measurement("two-instances", "two_instances", ("--students", size), some),
+    ]
+    return [each for each in everything if not only or each.name in only]
+
+
+def measured(measurements: Sequence[Measurement], folder: Path) -> Iterator[Repeat]:
+    """Run them round after round; give each run's figures as it ends."""
+    for number in range(max(each.repeats for each in measurements)):
+        for measurement in measurements:
+            if number < measurement.repeats:
+                screen.rule(f"{measurement.name}, {number + 1} of {measurement.repeats}", align="left")
+                yield _run(measurement, folder)
+
+
+def _run(measurement: Measurement, folder: Path) -> Repeat:
+    """Run it, passing on what it prints; what it says last of all is why it failed, if it did."""
+    with tempfile.TemporaryDirectory(prefix="rollcall-bench-") as home:
+        file = Path(home) / "figures.json"
+        command = [*measurement.command(folder), "--json", str(file)]
+        screen.print(shlex.join(command[1:]), style="dim", highlight=False, soft_wrap=True)
+        begun = time.monotonic()
+        said: deque[str] = deque(maxlen=1)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                screen.out(line, end="", highlight=False)
+                if line.strip():
+                    said.append(line.strip())
+        screen.print(f"took {time.monotonic() - begun:.0f} s", style="dim", highlight=False)
+        if process.returncode == 0:
+            return Repeat(measurement.name, json.loads(file.read_text(encoding="utf-8")))
+    failure = " ".join(said) or f"ended with status {process.returncode} and said nothing"
+    screen.print(f"{measurement.name} failed: {failure}", style="bold red", highlight=False)
+    return Repeat(measurement.name, None, failure)
