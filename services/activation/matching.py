@@ -67,10 +67,11 @@ def match_roster(connection: psycopg.Connection[Any], people: Iterable[Rostered]
                     )
                 )
         _run(connection, "begin")
-        _run(connection, "forget_no_news")
-        gone = _let_go(connection)
+        told = _run(connection, "newcomers", texts=Jsonb(REASONS))
+        _run(connection, "forget_no_news")  # nor are newcomers, any more
+        told += _let_go(connection)
         _run(connection, "people")
-        return gone + _examine(connection)
+        return told + _examine(connection)
 
 
 def match_again(

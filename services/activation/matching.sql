@@ -2,7 +2,9 @@
 -- The connection's own tables of one turn: what updates say, what they touch, whom that concerns, what is decided.
 CREATE TEMPORARY TABLE IF NOT EXISTS matching_staged (
     district text NOT NULL, kind text NOT NULL, id text NOT NULL, roster_version bigint NOT NULL,
-    removed boolean NOT NULL, email text, number text, birth_date text, given text, family text
+    removed boolean NOT NULL, email text, number text, birth_date text, given text, family text,
+    email_key text GENERATED ALWAYS AS (nullif(lower(btrim(email)), '')) STORED,
+    name_key text GENERATED ALWAYS AS (lower(btrim(given) || ' ' || btrim(family))) STORED
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS matching_emails (
     email_key text NOT NULL, of_people boolean NOT NULL DEFAULT false -- touched because people got or lost it
@@ -43,6 +45,59 @@ FROM unnest(ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enab
 -- name: copy_staged
 COPY matching_staged (district, kind, id, roster_version, removed, email, number, birth_date, given, family) FROM STDIN;
 
+-- name: newcomers
+-- Who is new and meets nobody: never rostered, in either role; known by no id; with an email that nobody else has, here
+-- or in the roster, and no account, or one that has no other email and is nobody's. `decide` would come to the same, and
+-- examining anybody else for them to nothing else; so they are written at once as they end. In a first load that is
+-- nearly everybody. The others stay staged.
+WITH staged AS MATERIALIZED (
+    SELECT r.*, t.provider, t.tenant
+    FROM matching_staged r
+    CROSS JOIN LATERAL (SELECT * FROM district_tenants t WHERE t.district = r.district OFFSET 0) t
+), newcomers AS MATERIALIZED (
+    SELECT s.*, m.account_id, v.state, v.reason, concat_ws('/', s.district, s.kind, s.id) AS person
+    FROM staged s
+    CROSS JOIN LATERAL (
+        SELECT ARRAY(SELECT e.account_id FROM account_emails e WHERE e.email_key = s.email_key) AS accounts OFFSET 0) f
+    CROSS JOIN LATERAL (SELECT f.accounts[1] AS account_id) m
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN m.account_id IS NULL THEN 'required' ELSE 'activated' END AS state,
+            CASE WHEN m.account_id IS NULL THEN 'no-account' ELSE 'same-email' END AS reason) v
+    WHERE NOT s.removed AND cardinality(f.accounts) <= 1
+      AND (s.provider, s.tenant, s.id) NOT IN (
+          SELECT provider, tenant, id FROM staged GROUP BY provider, tenant, id HAVING count(*) > 1)
+      AND (s.email_key IS NULL OR s.email_key NOT IN (
+          SELECT email_key FROM matching_staged WHERE email_key IS NOT NULL GROUP BY email_key HAVING count(*) > 1))
+      AND NOT EXISTS (SELECT FROM activations o WHERE o.email_key = s.email_key OFFSET 0)
+      AND NOT EXISTS (
+          SELECT FROM activations o
+          WHERE o.district = s.district AND o.kind IN ('teachers', 'students') AND o.id = s.id OFFSET 0)
+      AND NOT EXISTS (
+          SELECT FROM identities i
+          WHERE i.provider = s.provider AND i.tenant = s.tenant AND i.subject = s.id OFFSET 0)
+      AND NOT EXISTS (SELECT FROM identities i WHERE i.account_id = m.account_id OFFSET 0)
+      AND NOT EXISTS (
+          SELECT FROM account_emails e WHERE e.account_id = m.account_id AND e.email_key <> s.email_key OFFSET 0)
+), remembered AS (
+    INSERT INTO identities (provider, tenant, subject, account_id, proof, district, kind, number, birth_date, name_key)
+    SELECT provider, tenant, id, account_id, 'email', district, kind, number, birth_date, name_key
+    FROM newcomers WHERE account_id IS NOT NULL
+    ON CONFLICT (provider, tenant, subject) DO NOTHING
+), settled AS (
+    INSERT INTO activations (district, kind, id, email_key, number, birth_date, name_key, state, account_id, reason,
+        roster_version, told)
+    SELECT district, kind, id, email_key, number, birth_date, name_key, state, account_id, reason, roster_version, 1
+    FROM newcomers
+)
+INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subject)
+SELECT md5(concat_ws(E'\x1f', n.person, 1)), 'roster.activations', n.person,
+    concat_ws('.', 'dev.rollcall.activation', n.state, 'v1'),
+    json_build_object('district', n.district, 'kind', n.kind, 'id', n.id, 'state', n.state,
+        'account_id', n.account_id, 'roster_version', n.roster_version, 'reason', n.reason,
+        'text', %(texts)s::jsonb ->> n.reason, 'candidates', '{}'::uuid[])::text,
+    '/rollcall/activation', n.person
+FROM newcomers n;
+
 -- name: forget_no_news
 -- A district that was removed has left its updates on the topic; nobody is rostered there any more. Its removals count:
 -- they let its people go. And what was taken into account, at this roster version or a later one, is not news.
@@ -58,9 +113,9 @@ SELECT e.email_key, true
 FROM matching_staged r
 LEFT JOIN activations a ON a.district = r.district AND a.kind = r.kind AND a.id = r.id AND a.state <> 'deactivated'
 CROSS JOIN LATERAL (
-    SELECT a.email_key UNION SELECT lower(btrim(r.email)) WHERE NOT r.removed
+    SELECT a.email_key UNION SELECT r.email_key WHERE NOT r.removed
 ) e
-WHERE e.email_key <> '' AND (a.id IS NULL OR r.removed OR a.email_key IS DISTINCT FROM lower(btrim(r.email)));
+WHERE e.email_key IS NOT NULL AND (a.id IS NULL OR r.removed OR a.email_key IS DISTINCT FROM r.email_key);
 
 -- name: touch_staged_accounts
 -- The accounts that they are known by.
@@ -95,8 +150,7 @@ FROM gone g CROSS JOIN LATERAL (SELECT concat_ws('/', g.district, g.kind, g.id) 
 -- Everybody's facts as they are now. Whoever comes is decided about in a moment.
 INSERT INTO activations AS a
     (district, kind, id, email_key, number, birth_date, name_key, state, reason, roster_version)
-SELECT district, kind, id, nullif(lower(btrim(email)), ''), number, birth_date,
-    lower(btrim(given) || ' ' || btrim(family)),
+SELECT district, kind, id, email_key, number, birth_date, name_key,
     CASE WHEN removed THEN 'deactivated' ELSE 'required' END, CASE WHEN removed THEN 'left-roster' ELSE '' END,
     roster_version
 FROM matching_staged
