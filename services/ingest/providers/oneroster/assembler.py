@@ -44,7 +44,7 @@ class OneRosterAssembler:
             self._classes, self._people, self._places, self._defects, end_date_is_exclusive=end_date_is_exclusive
         )
         self._schools_are_settled = False
-        self._classes_are_settled = False
+        self._is_settled = False
 
     def add_orgs(self, rows: Iterable[OrgRow]) -> None:
         """Take orgs."""
@@ -78,14 +78,12 @@ class OneRosterAssembler:
 
     def add_enrollment_columns(self, rows: EnrollmentColumns) -> None:
         """Take enrollments."""
-        self._people.settle()
-        self._settle_classes()
+        self._settle()
         self._enrollments.add_all(rows)
 
     def finish(self) -> Iterator[RecordPage]:
         """Give all schools, teachers, students and classes, each id once, and what is kept of each kind."""
-        self._settle_schools()
-        self._settle_classes()
+        self._settle()
         yield from self._pages("schools", self._schools.records(), self._schools.kept)
         yield from self._people.pages()
         yield from self._pages("classes", self._class_records(), self._classes.kept)
@@ -95,11 +93,13 @@ class OneRosterAssembler:
             self._schools.settle()
             self._schools_are_settled = True
 
-    def _settle_classes(self) -> None:
-        if not self._classes_are_settled:
+    def _settle(self) -> None:
+        """Decide about schools, people and classes, once all of them have come."""
+        if not self._is_settled:
             self._settle_schools()
+            self._people.settle()
             self._classes.settle(self._schools)
-            self._classes_are_settled = True
+            self._is_settled = True
 
     def _class_records(self) -> Iterator[Class]:
         defects, current = self._defects, self._classes.current

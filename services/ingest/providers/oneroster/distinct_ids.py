@@ -1,11 +1,13 @@
-"""Counts distinct ids of millions of rows, eight bytes each."""
+"""Counts distinct ids of millions of rows."""
 
 from collections.abc import Sequence
+from tempfile import SpooledTemporaryFile
 
 import numpy as np
 
 from services.ingest.providers.oneroster.id_order import AscendingIds, Hashes, hashes_of
 
+_IN_MEMORY_BYTES = 1 << 20
 _LONG_RUN = 1 << 19
 """A run of so many is merged no more: for a moment, merging takes as much memory again as the runs have."""
 
@@ -13,8 +15,8 @@ _LONG_RUN = 1 << 19
 class DistinctIds:
     """The ids that have come so far, as 64-bit hashes.
 
-    While they come in ascending order, as they are asked for, that alone tells which are new. From the first one that
-    does not, they are looked up in sorted runs, which are merged as they grow.
+    While they come in ascending order, as they are asked for, that alone tells which are new, and they wait in a file.
+    From the first one that does not, they are looked up in sorted runs in memory, which are merged as they grow.
 
     Two of ten million ids share a hash about once in 400,000 pulls; they then count as one, which fails a pull and
     never passes one.
@@ -22,7 +24,7 @@ class DistinctIds:
 
     def __init__(self) -> None:
         self._order = AscendingIds()
-        self._unsorted: list[Hashes] = []
+        self._ascending = SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - it lives as long as these ids
         self._runs: list[Hashes] = []
         self._size = 0
 
@@ -31,11 +33,10 @@ class DistinctIds:
         if not ids:
             return 0
         if self._order.goes_on(ids):
-            self._unsorted.append(hashes_of(ids))
+            self._ascending.write(hashes_of(ids).tobytes())
             self._size += len(ids)
             return len(ids)
-        while self._unsorted:
-            self._put(np.sort(self._unsorted.pop()))
+        self._read_back()
         page = np.unique(hashes_of(ids))
         for run in self._runs:
             at = np.searchsorted(run, page)
@@ -44,6 +45,13 @@ class DistinctIds:
             self._put(page)
         self._size += len(page)
         return len(page)
+
+    def _read_back(self) -> None:
+        self._ascending.seek(0)
+        while waiting := self._ascending.read(8 * _LONG_RUN):
+            self._put(np.sort(np.frombuffer(waiting, dtype=np.int64)))
+        self._ascending.seek(0)
+        self._ascending.truncate()
 
     def _put(self, run: Hashes) -> None:
         self._runs.append(run)

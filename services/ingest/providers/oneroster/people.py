@@ -96,8 +96,15 @@ class People:
         return states[indexes].astype(np.int64)
 
     def settle(self) -> None:
-        """Prepare for finding users, once all of them have come."""
+        """Count what only shows once all users have come, and prepare for finding them. Call it after the last one."""
         self._index.settle()
+        emails = np.sort(np.array(self._email_hashes, dtype=np.int64))
+        if shared := int(np.count_nonzero(emails[1:] == emails[:-1])):
+            self._defects["email-shared"] += shared
+        if masked := self._masked.suspected():
+            self._defects["names-obfuscated"] += masked
+        # What was needed for counting only goes before the enrollments come.
+        self._row_hashes, self._email_hashes, self._masked = array("q"), array("q"), MaskedNames()
 
     def add(self, rows: Sequence[UserRow]) -> None:
         """Take users."""
@@ -199,12 +206,7 @@ class People:
         return tuple(sorted(org_id for org_id in named if org_id in self._schools.ids or org_id in self._schools.kept))
 
     def pages(self) -> Iterator[RecordPage]:
-        """Give all teachers, then all students, and the ids of each that are kept. Call it after the last user."""
-        emails = np.array(self._email_hashes, dtype=np.int64)
-        if shared := len(emails) - len(np.unique(emails)):
-            self._defects["email-shared"] += shared
-        if masked := self._masked.suspected():
-            self._defects["names-obfuscated"] += masked
+        """Give all teachers, then all students, and the ids of each that are kept."""
         yield from self._pages_of(self._teachers)
         yield from self._pages_of(self._students)
 
