@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Written last, so that an installation that was broken off is taken up again.
 INSTALLED := $(VENV)/.installed
+BENCH_INSTALLED := $(VENV)/bench/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test bench chaos lint format contract lock
@@ -30,9 +31,14 @@ run: install ## bring up the whole stack, roster the sample districts, stay up u
 test: lint ## everything that CI runs: lint, types, all tests on a real Kafka and PostgreSQL
 	@$(BIN)/pytest -n 3 --dist loadgroup
 
-bench: install ## time whole nights of a district from each provider (BENCH="--students 100000" for more)
-	@$(BIN)/python -m tests.bench.nights $(BENCH)
-	@$(BIN)/python -m tests.bench.neighbours
+bench: $(BENCH_INSTALLED) ## measure all that Rollcall aims at, into docs/performance.md (BENCH=--help for what can be chosen)
+	@$(BIN)/python -m tests.bench --docs $(BENCH)
+
+# dlt, to compare with, and matplotlib, to draw with: apart, so that no installation of Rollcall's has them.
+$(BENCH_INSTALLED): requirements-bench.lock $(INSTALLED)
+	@$(PYTHON) -m venv $(VENV)/bench
+	@$(VENV)/bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-bench.lock
+	@touch $@
 
 chaos: install ## kill workers in the middle of their work, round after round (CHAOS=20 for more)
 	@for round in $$(seq $(or $(CHAOS),5)); do echo "round $$round"; $(BIN)/pytest -q -m chaos -n 3 || exit 1; done
@@ -53,3 +59,5 @@ lock: install ## pin the dependencies of pyproject.toml anew (then review the di
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev \
 		--no-header --no-emit-index-url --output-file requirements.lock pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group pyproject.toml:bench \
+		--no-header --no-emit-index-url --output-file requirements-bench.lock
