@@ -21,7 +21,7 @@ from services.ingest.providers.oneroster.rows import (
     UserRow,
 )
 from services.ingest.providers.oneroster.schools import Schools
-from services.ingest.providers.oneroster.values import Defects, read_text
+from services.ingest.providers.oneroster.values import Defects, first_text, read_text
 from services.ingest.source import PullReport, RecordPage
 
 
@@ -120,12 +120,9 @@ class OneRosterAssembler:
                 teachers,
                 tuple(students),
                 course=read_text(self._classes.course_title(row), defects) or None,
-                grade=self._first(row.grades),
-                subject=self._first(row.subjects),
+                grade=first_text(row.grades, defects),
+                subject=first_text(row.subjects, defects),
             )
-
-    def _first(self, values: tuple[str, ...]) -> str | None:
-        return next((text for value in values if (text := read_text(value, self._defects))), None)
 
     def _pages(self, kind: RecordKind, records: Iterator[Record], kept: Iterable[str]) -> Iterator[RecordPage]:
         page: list[Record] = []

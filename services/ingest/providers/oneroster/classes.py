@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import repeat
 
 import numpy as np
 
@@ -116,14 +117,16 @@ class Classes:
 
     def find_all(self, sourced_ids: Sequence[str]) -> Indexes:
         """Give for each class what `find` gives."""
-        return np.fromiter(map(self.find, sourced_ids), dtype=np.int64, count=len(sourced_ids))
+        found = map(self._codes.get, sourced_ids, repeat(UNKNOWN))
+        return np.fromiter(found, dtype=np.int64, count=len(sourced_ids))
 
     def is_elsewhere(self, indexes: Indexes, school_ids: Sequence[str]) -> Flags:
         """Tell for each class of `current`, by its index, whether a school is named here and it is not the class's.
 
         What it tells of an index that is not in `current` means nothing.
         """
-        named = np.fromiter((self._schools.get(id_, -2) for id_ in school_ids), dtype=np.int64, count=len(school_ids))
+        found = map(self._schools.get, school_ids, repeat(-2))
+        named = np.fromiter(found, dtype=np.int64, count=len(school_ids))
         elsewhere: Flags = (named != -1) & (named != self._school_of.take(indexes, mode="clip"))
         return elsewhere
 

@@ -40,9 +40,13 @@ class IdPositions:
         """Give the position of each id, -1 where it has not been added."""
         hashes = hashes_of(ids)
         found = np.full(len(ids), -1, dtype=np.int64)
+        # In order, the hashes are looked up where the last one was found, which is in the processor's cache.
+        order = np.argsort(hashes)
+        hashes = hashes[order]
         for run, positions in self._runs:
             at = np.minimum(np.searchsorted(run, hashes), len(run) - 1)
-            np.copyto(found, positions[at], where=run[at] == hashes)
+            hit = run[at] == hashes
+            found[order[hit]] = positions[at[hit]]
         return found
 
     def settle(self) -> None:

@@ -7,6 +7,7 @@ cannot be read is "not given", and counted.
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Literal, TypeAlias
@@ -50,6 +51,14 @@ def read_text(value: str, defects: Defects) -> str:
         defects["null-written-out"] += 1
         return ""
     return value.strip()
+
+
+def first_text(values: Sequence[str], defects: Defects) -> str | None:
+    """Give the first of the texts that is not blank."""
+    for value in values:
+        if text := read_text(value, defects):
+            return text
+    return None
 
 
 def read_list(value: str) -> tuple[str, ...]:
