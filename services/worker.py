@@ -37,6 +37,9 @@ FETCH_BYTES = 8 * 1024 * 1024
 BATCH_MESSAGES = 2000
 """How many messages a lane is given at once, so that what it makes of them stays small, and others get their turn."""
 
+LANES_AT_ONCE = 4
+"""How many lanes work side by side, unless said otherwise."""
+
 COMMIT_SECONDS = 0.2
 """How long the next commit waits at least after one: each is a round trip in which nothing is polled or handed out."""
 
@@ -103,7 +106,7 @@ class Worker:
         stop: threading.Event,
         further_topics: Sequence[Topic] = (),
         instance: str | None = None,
-        lanes_at_once: int = 4,
+        lanes_at_once: int = LANES_AT_ONCE,
         batch_messages: int = BATCH_MESSAGES,
         backlog_bytes: int = BACKLOG_BYTES,
         fetch_bytes: int = FETCH_BYTES,

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 import psycopg
 from psycopg import conninfo, sql
 from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
 
 Role: TypeAlias = Literal[
     "rollcall_scheduler",
@@ -21,6 +22,11 @@ Role: TypeAlias = Literal[
     "rollcall_sign_in",
 ]
 
+Database: TypeAlias = ConnectionPool[psycopg.Connection[TupleRow]]
+"""Connections that are opened once and lent out: opening one costs PostgreSQL as much as a small district's night."""
+
+_WAIT_SECONDS = 10.0
+
 
 def with_role(dsn: str, role: Role) -> str:
     """Give the address under which a connection takes up the role as it opens, before it can do anything else."""
@@ -31,6 +37,28 @@ def with_role(dsn: str, role: Role) -> str:
 def connect(dsn: str, role: Role) -> psycopg.Connection[TupleRow]:
     """Open a connection that may do what the role may do. Raises psycopg.OperationalError where nobody answers."""
     return psycopg.connect(with_role(dsn, role), autocommit=True)
+
+
+def pool(dsn: str, role: Role, most: int) -> Database:
+    """Make a pool of at most so many connections as `connect` gives; open it by entering its context.
+
+    What is lent has just answered, and comes back as it was lent: without open transactions and temporary tables.
+    Asking for one raises psycopg.OperationalError where nobody answers for ten seconds.
+    """
+    return ConnectionPool(
+        with_role(dsn, role),
+        kwargs={"autocommit": True, "prepare_threshold": None},  # no plan of a small district serves a large one
+        min_size=1,
+        max_size=most,
+        timeout=_WAIT_SECONDS,
+        check=ConnectionPool.check_connection,
+        reset=_let_go,
+        open=False,
+    )
+
+
+def _let_go(connection: psycopg.Connection[TupleRow]) -> None:
+    connection.execute("DISCARD TEMP")
 
 
 def listen(connection: psycopg.Connection[TupleRow], channel: str) -> None:

@@ -11,7 +11,7 @@ from schemas.cloudevents import CloudEvent, UnreadableMessageError, decode, even
 from schemas.events import ChangeSetCompleted, ChangeSetStarted, SnapshotAborted, SnapshotCompleted, SnapshotStarted
 from schemas.topics import CHANGES, SNAPSHOTS
 from services import clock
-from services.database.connect import connect
+from services.database.connect import Database, pool
 from services.dead_letters import DeadLetters
 from services.diff.applied import AppliedRoster, UnknownDistrictError
 from services.diff.change_set import ChangeSet, work_out
@@ -21,7 +21,7 @@ from services.installation import find_installation
 from services.messages import Message, Publisher, key_text, make_event
 from services.nights import QUERIES as NIGHTS
 from services.settings import Settings
-from services.worker import Worker
+from services.worker import LANES_AT_ONCE, Worker
 
 log = structlog.get_logger()
 
@@ -38,10 +38,10 @@ class DiffLane:
     """
 
     def __init__(
-        self, district: str, dsn: str, publisher: Publisher, dead_letters: DeadLetters, chunk_records: int
+        self, district: str, database: Database, publisher: Publisher, dead_letters: DeadLetters, chunk_records: int
     ) -> None:
         self._district = district
-        self._dsn = dsn
+        self._database = database
         self._publisher = publisher
         self._dead_letters = dead_letters
         self._chunk_records = chunk_records
@@ -87,7 +87,7 @@ class DiffLane:
         self._arriving_from = message.offset
 
     def _completed(self, arriving: ArrivingSnapshot, completed: SnapshotCompleted, message: Message) -> None:
-        with connect(self._dsn, "rollcall_diff") as connection:
+        with self._database.connection() as connection:
             night = {"sync_id": completed.sync_id}
             try:
                 arriving.check_whole(completed)
@@ -178,17 +178,16 @@ def run(settings: Settings, stop: threading.Event) -> None:
     publisher = Publisher(installation.kafka, settings.topic_prefix, "rollcall-diff")
     dead_letters = DeadLetters(publisher, "diff")
     try:
-        Worker(
-            name="diff",
-            topic=SNAPSHOTS,
-            bootstrap=installation.kafka,
-            prefix=settings.topic_prefix,
-            open_lane=lambda district: DiffLane(
-                district, installation.database, publisher, dead_letters, settings.page_records
-            ),
-            lane_of=key_text,
-            stop=stop,
-            instance=settings.instance,
-        ).run()
+        with pool(installation.database, "rollcall_diff", LANES_AT_ONCE) as database:
+            Worker(
+                name="diff",
+                topic=SNAPSHOTS,
+                bootstrap=installation.kafka,
+                prefix=settings.topic_prefix,
+                open_lane=lambda district: DiffLane(district, database, publisher, dead_letters, settings.page_records),
+                lane_of=key_text,
+                stop=stop,
+                instance=settings.instance,
+            ).run()
     finally:
         publisher.close()
