@@ -27,7 +27,7 @@ EXAMPLE = """examples:
 """
 DOCS = Path(__file__).parents[2] / "docs"
 MEASUREMENTS = tuple(each.name for each in planned(0, 1))
-ALTERNATIVES = f"{', '.join(MEASUREMENTS[:-1])} or {MEASUREMENTS[-1]}"
+ONLY = f"only {', '.join(MEASUREMENTS[:-1])} or {MEASUREMENTS[-1]}"
 
 screen = Console()
 
@@ -43,9 +43,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--students", type=int, default=100_000, help="of the district (default: 100,000)")
     parser.add_argument("--repeat", type=int, default=3, help="how often each is measured (default: 3)")
     parser.add_argument("--full", action="store_true", help="a million students; takes hours")
-    parser.add_argument(
-        "--only", nargs="+", choices=MEASUREMENTS, metavar="WHAT", default=(), help=f"only {ALTERNATIVES}"
-    )
+    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, metavar="WHAT", default=(), help=ONLY)
     parser.add_argument("--folder", type=Path, default=RECORDED, help="where providers' answers are recorded")
     parser.add_argument("--json", type=Path, help="where to write all figures")
     parser.add_argument("--docs", action="store_true", help="write docs/performance.md and its charts anew")

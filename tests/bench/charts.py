@@ -33,15 +33,15 @@ def night(figures: Mapping[str, Any], students: int) -> plt.Figure:
     figure, panels = plt.subplots(len(nights), 1, figsize=(9, 2.6 * len(nights)), layout="constrained")
     for panel, (name, measured) in zip(np.atleast_1d(panels), nights.items(), strict=True):
         moments = np.array(measured["samples"]["moments"])
-        # Half a second of a short night is much, of a long one nothing: each has some hundred points.
-        step = max(0.5, moments[-1] / 150)
+        # A quarter of a second of a short night is much, of a long one nothing: each has some hundred steps at most.
+        step = max(0.25, moments[-1] / 150)
         grid = np.arange(0, moments[-1] + step, step)
-        middle = (grid[1:] + grid[:-1]) / 2
         cores = [
-            np.diff(np.interp(grid, moments, measured["samples"]["cpu"].get(process, np.zeros_like(moments)))) / step
+            np.repeat(np.diff(np.interp(grid, moments, measured["samples"]["cpu"].get(process, 0 * moments))) / step, 2)
             for process in PROCESSES
         ]
-        panel.stackplot(middle, cores, labels=PROCESSES, colors=[COLORS[process] for process in PROCESSES], lw=0)
+        edges, colors = np.repeat(grid, 2)[1:-1], [COLORS[process] for process in PROCESSES]
+        panel.stackplot(edges, cores, labels=PROCESSES, colors=colors, lw=0)
         _mark(panel, measured)
         panel.set(ylabel="cores in use", xlim=(0, moments[-1]), ylim=(0, max(2.0, float(np.sum(cores, axis=0).max()))))
         panel.set_title(f"{name}, {students:,} students", loc="left")

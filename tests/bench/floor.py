@@ -26,6 +26,7 @@ from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from schemas.topics import UPDATES
 from services.apply.bulk_publisher import BulkPublisher
+from services.apply.relay import BATCH
 from services.topics import create_topics
 from tests.bench.proof import WrongResultError
 from tests.bench.recorded import LIMITS, truth
@@ -94,12 +95,16 @@ class Floor:
             with parts.timed("write"):
                 self._write(written, changed - written.keys())
         with parts.timed("publish"):
-            for key, text in written.items():
-                self._publisher.publish(UPDATES, [("ce_id", key)], key, text)
-            for key in changed - written.keys():
-                self._publisher.publish(UPDATES, [("ce_id", key)], key, "{}")
-            self._publisher.flush()
+            self._publish({**dict.fromkeys(changed, "{}"), **written})
         return parts.seconds, changed
+
+    def _publish(self, messages: dict[str, str]) -> None:
+        """Publish them, as many before each flush as the relay has."""
+        for number, (key, text) in enumerate(messages.items(), 1):
+            self._publisher.publish(UPDATES, [("ce_id", key)], key, text)
+            if number % BATCH == 0:
+                self._publisher.flush()
+        self._publisher.flush()
 
     def _pull(self, name: str, parts: _Parts, rows: dict[str, msgspec.Raw], digests: dict[str, bytes]) -> None:
         server = urlsplit(self._address)
