@@ -37,20 +37,18 @@ def _write(connection: psycopg.Connection[Any], district: str, kind: str, record
         for name in record.__slots__
         if name != "type" and (value := getattr(record, name)) is not None
     }
-    if isinstance(record, Class):
-        for part in ("teachers", "students"):
-            people = values.pop(part, [])
-            with connection.cursor() as cursor:
-                cursor.executemany(
-                    "INSERT INTO places (district, class, part, person, is_primary) VALUES (%s, %s, %s, %s, %s)",
-                    [(district, record.id, part[:-1], person, False) for person in people],
-                )
     digest = bytes.fromhex(digest_of(encode_record(record)))
     columns = {"district": district, "digest": digest, "roster_version": 1, **values}
     connection.execute(
         f"INSERT INTO {kind} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})".encode(),
         list(columns.values()),
     )
+    if isinstance(record, Class):
+        for table, people in (("teachers", record.teachers), ("students", record.students)):
+            connection.execute(
+                f"UPDATE {table} SET classes = classes || %s WHERE district = %s AND id = ANY(%s)".encode(),
+                ([record.id], district, list(people)),
+            )
 
 
 def add_account(connection: psycopg.Connection[Any], *emails: str) -> str:

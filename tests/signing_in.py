@@ -107,7 +107,11 @@ class Town:
                 about = (person.district, person.id)
                 for table in ("teachers", "students"):
                     connection.execute(f"DELETE FROM {table} WHERE district = %s AND id = %s".encode(), about)
-                connection.execute("DELETE FROM places WHERE district = %s AND person = %s", about)
+                connection.execute(
+                    "UPDATE classes SET teachers = array_remove(teachers, %(id)s),"
+                    " students = array_remove(students, %(id)s) WHERE district = %(district)s",
+                    {"district": person.district, "id": person.id},
+                )
         with connect(self.dsn, "rollcall_activation") as connection:
             match_roster(connection, [_update(person, removed=True) for person in people])
 
@@ -128,6 +132,7 @@ class Town:
             "family": f"Of {person.id}",
             "display_name": f"Dana Of {person.id}",
             "schools": [],
+            "classes": list(person.classes),
             "digest": bytes(16),
             "roster_version": 1,
         }
@@ -142,8 +147,8 @@ class Town:
                 (person.district, name, name, bytes(16)),
             )
             connection.execute(
-                "INSERT INTO places (district, class, part, person) VALUES (%s, %s, %s, %s)",
-                (person.district, name, person.kind.removesuffix("s"), person.id),
+                f"UPDATE classes SET {person.kind} = {person.kind} || %s WHERE district = %s AND id = %s".encode(),
+                ([person.id], person.district, name),
             )
 
     def add_account(self, *emails: str, password: str | None = PASSWORD) -> str:

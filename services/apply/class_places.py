@@ -7,8 +7,8 @@ import msgspec
 
 from schemas.events import Operation
 
-ChangedPlace: TypeAlias = tuple[Operation, str, str, str, bool]
-"""What becomes of it; the class; the part, teacher or student; the person; whether they are its primary teacher."""
+ChangedPlace: TypeAlias = tuple[Operation, str, str, str]
+"""What becomes of it; the class; the part, teacher or student; the person. Updated: primary from now on, or no more."""
 
 
 class _Roster(msgspec.Struct, frozen=True):
@@ -28,17 +28,17 @@ def changed_places(class_: str, before: bytes, record: bytes) -> Iterator[Change
     """
     was, will = _decode(before), _decode(record)
     for student in {*was.students} - {*will.students}:
-        yield "removed", class_, "student", student, False
+        yield "removed", class_, "student", student
     for student in {*will.students} - {*was.students}:
-        yield "created", class_, "student", student, False
+        yield "created", class_, "student", student
     had, has = _is_primary(was), _is_primary(will)
     for teacher in had.keys() - has.keys():
-        yield "removed", class_, "teacher", teacher, had[teacher]
+        yield "removed", class_, "teacher", teacher
     for teacher, primary in has.items():
         if teacher not in had:
-            yield "created", class_, "teacher", teacher, primary
+            yield "created", class_, "teacher", teacher
         elif primary != had[teacher]:
-            yield "updated", class_, "teacher", teacher, primary
+            yield "updated", class_, "teacher", teacher
 
 
 def _is_primary(roster: _Roster) -> dict[str, bool]:

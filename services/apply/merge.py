@@ -3,13 +3,14 @@
 from typing import Any, Literal, TypeAlias
 
 import psycopg
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from schemas.cloudevents import event_id
 from schemas.events import RosterSynced, SyncRequested
-from schemas.records import KINDS, RECORD_KINDS
+from schemas.records import KINDS, RECORD_KINDS, Kind
 from schemas.topics import UPDATES
-from services.apply.merge_kind import MergeStatements, merge_statements
+from services.apply.merge_kind import MergeStatements, PersonStatements, person_statements, record_statements
 from services.apply.staging import QUERIES, StagedChangeSet
 from services.apply.state_digest import StateDigest
 from services.clock import now
@@ -22,7 +23,11 @@ from services.outbox import outbox_row
 
 Outcome: TypeAlias = Literal["applied", "unchanged", "applied before", "stale", "paused"]
 
-MERGE: dict[str, MergeStatements] = {kind: merge_statements(kind) for kind in RECORD_KINDS}
+_RECORDS: dict[Kind, MergeStatements] = {kind: record_statements(kind) for kind in ("schools", "classes")}
+_PEOPLE: dict[Kind, tuple[str, PersonStatements]] = {
+    "teachers": ("teacher", person_statements("teachers")),
+    "students": ("student", person_statements("students")),
+}
 
 
 class MisfitError(Exception):
@@ -84,32 +89,61 @@ def merge(staged: StagedChangeSet) -> Outcome:
         if setting_up:
             connection.execute(QUERIES["end_setting_up"], about)
         _close_version(connection, staged, version + 1, new_digest, updates=started.changes)
+    _look_over(connection, staged)
     return "applied"
 
 
 def _merge_kinds(connection: psycopg.Connection[Any], staged: StagedChangeSet, about: dict[str, Any]) -> None:
+    """Merge the classes before the people, whose rows say which classes they are in."""
     counts = staged.started.counts
     connection.execute(QUERIES["analyze"])
-    connection.execute(QUERIES["stage_new_places"])
-    connection.execute(QUERIES["analyze_places"])
-    for kind in RECORD_KINDS:
-        statements = MERGE[kind]
+    connection.execute(QUERIES["stage_lost_places"], about)
+    for kind, statements in _RECORDS.items():
         _expect(f"{kind} removed", counts[kind].removed, connection.execute(statements.remove, about).rowcount)
         _expect(f"{kind} updated", counts[kind].updated, connection.execute(statements.update, about).rowcount)
         _expect(f"{kind} created", counts[kind].created, connection.execute(statements.create, about).rowcount)
-    places = counts["places"]
-    removed = connection.execute(QUERIES["remove_places"], about).rowcount
-    removed += connection.execute(QUERIES["remove_places_of_classes"], about).rowcount
-    _expect("places removed", places.removed, removed)
-    _expect("places updated", places.updated, connection.execute(QUERIES["update_places"], about).rowcount)
-    _expect("places created", places.created, connection.execute(QUERIES["create_places"], about).rowcount)
-    nobody = connection.execute(QUERIES["places_of_nobody"], about).fetchone()
-    _expect("places of nobody", 0, nobody[0] if nobody else 0)
+    created = removed = 0
+    for kind, (part, people) in _PEOPLE.items():
+        connection.execute(QUERIES["forget_moved"])
+        connection.execute(QUERIES["gather_moved"], {**about, "part": part})
+        connection.execute(QUERIES["analyze_moved"])
+        moved, gained, lost = _row(connection.execute(QUERIES["count_moved"]))
+        known = connection.execute(people.move, about).rowcount
+        _expect(f"{kind} removed", counts[kind].removed, connection.execute(people.remove, about).rowcount)
+        _expect(f"{kind} updated", counts[kind].updated, connection.execute(people.update, about).rowcount)
+        made, made_with_classes = _row(connection.execute(people.create, about))
+        _expect(f"{kind} created", counts[kind].created, made)
+        if known + made_with_classes != moved:
+            raise MisfitError(
+                f"places of nobody: of {moved} {kind} whose classes change, {moved - known - made_with_classes} are "
+                "not in the roster, or not in the classes that the change set was computed against"
+            )
+        created, removed = created + gained, removed + lost
+    _expect("places created", counts["places"].created, created)
+    _expect("places updated", counts["places"].updated, staged.places_updated)
+    _expect("places removed", counts["places"].removed, removed)
+
+
+def _row(cursor: psycopg.Cursor[Any]) -> tuple[int, ...]:
+    row: tuple[int, ...] | None = cursor.fetchone()
+    assert row is not None, "a count is always answered"
+    return row
 
 
 def _expect(what: str, counted: int, done: int) -> None:
     if counted != done:
         raise MisfitError(f"{what}: the header counts {counted}, the accounts database would have {done}")
+
+
+def _look_over(connection: psycopg.Connection[Any], staged: StagedChangeSet) -> None:
+    """Have PostgreSQL look over the tables that have grown much, before it does so by itself, a minute later.
+
+    Until then it plans for tables as they were before: after a large first load every page of a class took seconds.
+    """
+    counts = staged.started.counts
+    changes = {"kinds": [*RECORD_KINDS], "created": [counts[kind].created for kind in RECORD_KINDS]}
+    for (table,) in connection.execute(QUERIES["outgrown"], changes).fetchall():
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
 
 
 def _close_version(

@@ -15,36 +15,57 @@ CREATE TEMPORARY TABLE staged (
 COPY staged (chunk, place_in_chunk, op, kind, id, before_digest, digest, record) FROM STDIN (FORMAT BINARY);
 
 -- name: stage_places
--- What becomes of places: of changed classes as staged, of new ones added by stage_new_places.
+-- The places that changed classes gain and lose as staged, those of classes that go added by stage_lost_places; and what
+-- that makes of each person's classes.
 CREATE TEMPORARY TABLE staged_places (
     op text NOT NULL,
     class text NOT NULL,
     part text NOT NULL,
+    person text NOT NULL
+);
+CREATE TEMPORARY TABLE moved (
     person text NOT NULL,
-    is_primary boolean NOT NULL
+    gained text[] NOT NULL,
+    lost text[] NOT NULL
 );
 
 -- name: copy_places
-COPY staged_places (op, class, part, person, is_primary) FROM STDIN (FORMAT BINARY);
+COPY staged_places (op, class, part, person) FROM STDIN (FORMAT BINARY);
 
--- name: stage_new_places
-INSERT INTO staged_places (op, class, part, person, is_primary)
-SELECT 'created', s.id, p.part, p.person, p.is_primary
-FROM staged s
-CROSS JOIN LATERAL json_to_record(s.record::json) AS r(teachers text[], students text[])
+-- name: stage_lost_places
+INSERT INTO staged_places (op, class, part, person)
+SELECT 'removed', c.id, p.part, p.person
+FROM staged s JOIN classes c ON c.district = %(district)s AND c.id = s.id
 CROSS JOIN LATERAL (
-    SELECT 'teacher' AS part, t.person, t.ordinality = 1 AS is_primary
-    FROM unnest(r.teachers) WITH ORDINALITY AS t(person, ordinality)
+    SELECT 'teacher' AS part, unnest(c.teachers) AS person UNION ALL SELECT 'student', unnest(c.students)) p
+WHERE s.kind = 'classes' AND s.op = 'removed';
+
+-- name: forget_moved
+TRUNCATE moved;
+
+-- name: gather_moved
+-- Everybody of one part whose classes change; the classes that are new stand in their table already.
+INSERT INTO moved (person, gained, lost)
+SELECT person, coalesce(array_agg(class) FILTER (WHERE gains), '{}'),
+    coalesce(array_agg(class) FILTER (WHERE NOT gains), '{}')
+FROM (
+    SELECT person, class, op = 'created' AS gains FROM staged_places WHERE part = %(part)s
     UNION ALL
-    SELECT 'student', t.person, false FROM unnest(r.students) AS t(person)
-) p
-WHERE s.kind = 'classes' AND s.op = 'created';
+    SELECT p.person, c.id, true
+    FROM staged s JOIN classes c ON c.district = %(district)s AND c.id = s.id
+    CROSS JOIN LATERAL unnest(CASE %(part)s WHEN 'teacher' THEN c.teachers ELSE c.students END) AS p (person)
+    WHERE s.kind = 'classes' AND s.op = 'created'
+) place
+GROUP BY person;
+
+-- name: analyze_moved
+ANALYZE moved (person);
+
+-- name: count_moved
+SELECT count(*), coalesce(sum(cardinality(gained)), 0)::bigint, coalesce(sum(cardinality(lost)), 0)::bigint FROM moved;
 
 -- name: analyze
 ANALYZE staged (op, kind, id);
-
--- name: analyze_places
-ANALYZE staged_places;
 
 -- name: lock_roster
 -- One change set of a district at a time.
@@ -59,43 +80,6 @@ SELECT roster_version FROM ledger WHERE change_set = %(change_set)s;
 -- name: found_unchanged
 -- A set without changes leaves nothing in the ledger; its night says that it has been here.
 SELECT FROM nights WHERE sync_id = %(sync_id)s AND change_set = %(change_set)s AND state = 'unchanged';
-
--- name: remove_places
--- Places that changed classes lose.
-DELETE FROM places p USING staged_places n
-WHERE p.district = %(district)s AND n.op = 'removed'
-  AND p.class = n.class AND p.part = n.part AND p.person = n.person;
-
--- name: remove_places_of_classes
-DELETE FROM places p USING staged s
-WHERE p.district = %(district)s AND s.kind = 'classes' AND s.op = 'removed' AND p.class = s.id;
-
--- name: update_places
--- Teachers who become, or are no longer, the primary one.
-UPDATE places p SET is_primary = n.is_primary
-FROM staged_places n
-WHERE p.district = %(district)s AND n.op = 'updated'
-  AND p.class = n.class AND p.part = n.part AND p.person = n.person;
-
--- name: create_places
-INSERT INTO places (district, class, part, person, is_primary)
-SELECT %(district)s, class, part, person, is_primary FROM staged_places WHERE op = 'created';
-
--- name: places_of_nobody
--- Places, new or left over, whose person is not in the roster: there must be none.
-SELECT count(*) FROM (
-    SELECT FROM staged_places n
-    WHERE n.op = 'created' AND n.part = 'student' AND NOT EXISTS (
-        SELECT FROM students t WHERE t.district = %(district)s AND t.id = n.person)
-    UNION ALL
-    SELECT FROM staged_places n
-    WHERE n.op = 'created' AND n.part = 'teacher' AND NOT EXISTS (
-        SELECT FROM teachers t WHERE t.district = %(district)s AND t.id = n.person)
-    UNION ALL
-    SELECT FROM staged s JOIN places p ON p.district = %(district)s AND p.person = s.id
-        AND p.part = CASE s.kind WHEN 'students' THEN 'student' ELSE 'teacher' END
-    WHERE s.op = 'removed' AND s.kind IN ('students', 'teachers')
-) nobody;
 
 -- name: publish_updates
 -- Every record as it now is, with the version and its position in it (promise 10). The record's own text is put into the
@@ -139,3 +123,9 @@ INSERT INTO ledger (district, roster_version, change_set, sync_id, approval, cou
                     applied_at)
 VALUES (%(district)s, %(roster_version)s, %(change_set)s, %(sync_id)s, %(approval)s, %(counts)s, %(proofs)s,
         %(defects)s, %(updates)s, %(digest)s, %(applied_at)s);
+
+-- name: outgrown
+-- The tables of which this change set made more than a tenth of what they were known to have.
+SELECT c.relname
+FROM unnest(%(kinds)s::text[], %(created)s::bigint[]) AS made (kind, records) JOIN pg_class c ON c.oid = made.kind::regclass
+WHERE made.records >= 10000 AND made.records > c.reltuples / 10;

@@ -56,12 +56,14 @@ class StagedChangeSet:
         self.started = started
         self.connection = connection
         self.digest_change = StateDigest()
+        self.places_updated = 0
         self._seen: set[int] = set()
         self._changes = 0
-        connection.execute("SET temp_buffers = '64MB'")
-        connection.execute("SET work_mem = '64MB'")
-        connection.execute(QUERIES["stage"])
-        connection.execute(QUERIES["stage_places"])
+        if started.changes:
+            connection.execute("SET temp_buffers = '64MB'")
+            connection.execute("SET work_mem = '64MB'")
+            connection.execute(QUERIES["stage"])
+            connection.execute(QUERIES["stage_places"])
 
     def add(self, value: bytes) -> None:
         """Stage a chunk; one that was staged before, or belongs to another set, does nothing.
@@ -76,7 +78,8 @@ class StagedChangeSet:
         if not mine or chunk.chunk in self._seen:
             return
         try:
-            self._copy(chunk)
+            if self.started.changes:
+                self._copy(chunk)
         except (psycopg.DataError, UnicodeDecodeError) as error:
             raise UnreadableMessageError(
                 f"chunk {chunk.chunk} of change set {chunk.change_set} has text that cannot be stored: "
@@ -103,11 +106,13 @@ class StagedChangeSet:
                 self.digest_change.replace(before, after)
                 if change.kind == "classes" and change.op == "updated":
                     places += _changed_places(chunk, change)
+        self.places_updated += sum(op == "updated" for op, *_ in places)
         if places:
             with self.connection.cursor() as cursor, cursor.copy(QUERIES["copy_places"]) as copy:
-                copy.set_types(["text", "text", "text", "text", "bool"])
+                copy.set_types(["text", "text", "text", "text"])
                 for changed in places:
-                    copy.write_row(changed)
+                    if changed[0] != "updated":
+                        copy.write_row(changed)
 
     def check_whole(self, completed: ChangeSetCompleted) -> None:
         """Raise IncompleteChangeSetError unless header, chunks and trailer agree on what there is."""

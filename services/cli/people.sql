@@ -43,9 +43,12 @@ FROM (SELECT roster_version, schools FROM teachers
 LEFT JOIN ledger l ON l.district = %(district)s AND l.roster_version = p.roster_version;
 
 -- name: classes
-SELECT c.id, c.name, c.school, p.is_primary, c.roster_version
-FROM places p JOIN classes c ON c.district = p.district AND c.id = p.class
-WHERE p.district = %(district)s AND p.person = %(id)s AND p.part || 's' = %(kind)s
+SELECT c.id, c.name, c.school, %(kind)s = 'teachers' AND c.teachers[1] = %(id)s AS is_primary, c.roster_version
+FROM (SELECT unnest(classes) AS class FROM teachers
+      WHERE %(kind)s = 'teachers' AND district = %(district)s AND id = %(id)s
+      UNION ALL
+      SELECT unnest(classes) FROM students WHERE %(kind)s = 'students' AND district = %(district)s AND id = %(id)s) p
+JOIN classes c ON c.district = %(district)s AND c.id = p.class
 ORDER BY c.name, c.id;
 
 -- name: activation

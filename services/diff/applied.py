@@ -8,8 +8,8 @@ from typing import Any, Self
 import psycopg
 from psycopg import sql
 
-from schemas.records import RECORD_KINDS, Class, Kind, Record, RecordKind
-from services.database.roster_tables import COLUMNS, record_of, with_places
+from schemas.records import RECORD_KINDS, Kind, Record, RecordKind
+from services.database.roster_tables import COLUMNS, record_of
 
 _ROWS_AT_ONCE = 20_000
 _DIGEST_BYTES = 16
@@ -100,17 +100,7 @@ class AppliedRoster:
         columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS[kind]))
         query = sql.SQL("SELECT {} FROM {} WHERE district = %s AND id = ANY(%s)").format(columns, sql.Identifier(kind))
         rows = self._connection.execute(query, (self._district, list(ids)), binary=True)
-        if kind != "classes":
-            return {str(row[0]): record_of(kind, row) for row in rows}
-        classes = {str(row[0]): class_ for row in rows if isinstance(class_ := record_of(kind, row), Class)}
-        places: dict[str, list[tuple[str, str, bool]]] = {id_: [] for id_ in classes}
-        for class_, *place in self._connection.execute(
-            "SELECT class, part, person, is_primary FROM places WHERE district = %s AND class = ANY(%s)",
-            (self._district, list(ids)),
-            binary=True,
-        ):
-            places[class_].append((place[0], place[1], place[2]))
-        return {id_: with_places(class_, places[id_]) for id_, class_ in classes.items()}
+        return {str(row[0]): record_of(kind, row) for row in rows}
 
     def students_of_schools(self) -> dict[str, int]:
         """Give how many students each school has, by the school's id."""
@@ -126,14 +116,8 @@ class AppliedRoster:
     def without_places(self) -> WithoutPlaces:
         """Count classes without a teacher and students without a class, looking at everybody."""
         return WithoutPlaces(
-            self._count(
-                "SELECT count(*) FROM classes c WHERE district = %(district)s AND NOT EXISTS (SELECT FROM places p"
-                " WHERE p.district = %(district)s AND p.class = c.id AND p.part = 'teacher')"
-            ),
-            self._count(
-                "SELECT count(*) FROM students s WHERE district = %(district)s AND NOT EXISTS (SELECT FROM places p"
-                " WHERE p.district = %(district)s AND p.person = s.id AND p.part = 'student')"
-            ),
+            self._count("SELECT count(*) FROM classes WHERE district = %(district)s AND teachers = '{}'"),
+            self._count("SELECT count(*) FROM students WHERE district = %(district)s AND classes = '{}'"),
         )
 
     def students_in_at_most(self, classes: Mapping[str, int]) -> int:
@@ -141,9 +125,9 @@ class AppliedRoster:
         found, rest = 0, iter(classes.items())
         while some := dict(islice(rest, _ROWS_AT_ONCE)):
             found += self._count(
-                "SELECT count(*) FROM (SELECT FROM unnest(%(ids)s::text[], %(classes)s::bigint[]) AS one (id, classes)"
-                " LEFT JOIN places p ON p.district = %(district)s AND p.person = one.id AND p.part = 'student'"
-                " GROUP BY one.id, one.classes HAVING count(p.class) <= one.classes) AS found",
+                "SELECT count(*) FROM unnest(%(ids)s::text[], %(classes)s::bigint[]) AS one (id, classes)"
+                " LEFT JOIN students s ON s.district = %(district)s AND s.id = one.id"
+                " WHERE coalesce(cardinality(s.classes), 0) <= one.classes",
                 ids=list(some),
                 classes=list(some.values()),
             )

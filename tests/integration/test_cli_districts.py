@@ -120,10 +120,10 @@ def test_a_rule_of_the_database_that_is_switched_off_fails_the_doctor(rollcall: 
     before = {check["name"]: check for check in rollcall("doctor", "--json").object["checks"]}
     assert before["triggers"]["ok"]
     with psycopg.connect(database) as owner:
-        owner.execute("ALTER TABLE places DISABLE TRIGGER keep_roster")
+        owner.execute("ALTER TABLE classes DISABLE TRIGGER keep_roster")
     after = {check["name"]: check for check in rollcall("doctor", "--json").object["checks"]}
     assert not after["triggers"]["ok"]
-    assert "places.keep_roster" in after["triggers"]["text"]
+    assert "classes.keep_roster" in after["triggers"]["text"]
 
 
 def _unreadable(running: Pipeline, marker: bytes) -> Headers:

@@ -32,21 +32,16 @@ def apply(connection: psycopg.Connection[Any], district: str, students: set[str]
     connection.execute("SET ROLE rollcall_apply")  # the database lets nobody else
     for id_ in students:
         connection.execute(
-            "INSERT INTO students (district, id, given, family, display_name, schools, digest, roster_version)"
-            " VALUES (%s, %s, 'x', 'x', 'x', '{}', %s, 1)",
-            (district, id_, bytes(16)),
+            "INSERT INTO students (district, id, given, family, display_name, schools, classes, digest, roster_version)"
+            " VALUES (%s, %s, 'x', 'x', 'x', '{}', %s, %s, 1)",
+            (district, id_, [class_.id for class_ in classes.values() if id_ in class_.students], bytes(16)),
         )
     for class_ in classes.values():
         connection.execute(
-            "INSERT INTO classes (district, id, name, school, digest, roster_version) VALUES (%s, %s, %s, 's', %s, 1)",
-            (district, class_.id, class_.name, bytes(16)),
+            "INSERT INTO classes (district, id, name, school, teachers, students, digest, roster_version)"
+            " VALUES (%s, %s, %s, 's', %s, %s, %s, 1)",
+            (district, class_.id, class_.name, list(class_.teachers), list(class_.students), bytes(16)),
         )
-        for part, people in (("teacher", class_.teachers), ("student", class_.students)):
-            for person in people:
-                connection.execute(
-                    "INSERT INTO places (district, class, part, person) VALUES (%s, %s, %s, %s)",
-                    (district, class_.id, part, person),
-                )
     connection.execute("RESET ROLE")
 
 

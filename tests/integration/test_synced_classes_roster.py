@@ -22,6 +22,7 @@ WRITING = tuple(
         "DELETE FROM {}",
         "TRUNCATE {}",
     )
+    if (table, statement) != ("places", "TRUNCATE {}")  # a view
 )
 RIGHTS = b"""
     SELECT c.oid::regclass::text, p.right FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace

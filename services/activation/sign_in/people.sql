@@ -16,14 +16,14 @@ SELECT pg_advisory_xact_lock(hashtextextended('email/' || %(email)s::text, 0));
 -- name: rostered
 -- A person as rostered, once for each kind that they are.
 SELECT p.kind, p.given, p.display_name, p.email, a.state, a.account_id::text, i.proof, i.account_id::text,
-    (SELECT count(*) FROM places l JOIN classes c ON c.district = l.district AND c.id = l.class
-     WHERE l.district = %(district)s AND l.person = %(id)s
-       AND l.part = CASE p.kind WHEN 'students' THEN 'student' ELSE 'teacher' END),
+    cardinality(p.classes),
     sign_in.age(%(district)s, p.kind, %(id)s, %(today)s)
 FROM (
-    SELECT 'teachers' AS kind, given, display_name, email FROM teachers WHERE district = %(district)s AND id = %(id)s
+    SELECT 'teachers' AS kind, given, display_name, email, classes FROM teachers
+    WHERE district = %(district)s AND id = %(id)s
     UNION ALL
-    SELECT 'students', given, display_name, email FROM students WHERE district = %(district)s AND id = %(id)s
+    SELECT 'students', given, display_name, email, classes FROM students
+    WHERE district = %(district)s AND id = %(id)s
 ) p
 LEFT JOIN activations a ON a.district = %(district)s AND a.kind = p.kind AND a.id = %(id)s
 LEFT JOIN district_tenants t ON t.district = %(district)s
@@ -35,9 +35,12 @@ SELECT EXISTS (SELECT FROM activations WHERE district = %(district)s
     AND kind IN ('teachers', 'students') AND id = %(id)s AND state = 'deactivated');
 
 -- name: classes
-SELECT c.id, c.name FROM places l JOIN classes c ON c.district = l.district AND c.id = l.class
-WHERE l.district = %(district)s AND l.person = %(id)s
-  AND l.part = CASE %(kind)s WHEN 'students' THEN 'student' ELSE 'teacher' END
+SELECT c.id, c.name
+FROM (SELECT unnest(classes) AS class FROM teachers
+      WHERE %(kind)s = 'teachers' AND district = %(district)s AND id = %(id)s
+      UNION ALL
+      SELECT unnest(classes) FROM students WHERE %(kind)s = 'students' AND district = %(district)s AND id = %(id)s) p
+JOIN classes c ON c.district = %(district)s AND c.id = p.class
 ORDER BY c.name, c.id;
 
 -- name: email_is_free
