@@ -47,7 +47,7 @@ def read(server: Server, limit: int = 1000) -> list[str]:
     while reading.end is None:
         assert server.answers < MOST_PAGES, "the reading has no end"
         ids, total = server.answer(reading.limit, reading.offset)
-        reading.accept(",".join(ids).encode(), ids, total)
+        reading.accept(ids, total)
         received += ids
     proof = reading.proof()
     assert proof.rows == len(received)
@@ -161,7 +161,8 @@ def test_the_digest_is_of_the_rows_and_not_of_the_pages() -> None:
         server = Server(ids(20), total=lambda there: there)
         while reading.end is None:
             page, total = server.answer(reading.limit, reading.offset)
-            reading.accept(",".join(page).encode(), page, total)
+            reading.digest(",".join(page).encode())
+            reading.accept(page, total)
         digests.add(reading.proof().digest)
     assert len(digests) == 1
 

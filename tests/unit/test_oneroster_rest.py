@@ -373,10 +373,10 @@ def test_the_next_page_is_asked_for_while_one_is_decoded(tmp_path: Path, monkeyp
             asked.set()
         return ordinary
 
-    def accept_once_asked(reading: CollectionReading, raw: bytes, ids: Sequence[str], total: int | None) -> None:
+    def accept_once_asked(reading: CollectionReading, ids: Sequence[str], total: int | None) -> None:
         if reading.collection == "users" and reading.offset == 3:
             assert asked.wait(30), "the third page is asked for before the second one has been accepted"
-        accept(reading, raw, ids, total)
+        accept(reading, ids, total)
 
     monkeypatch.setattr(CollectionReading, "accept", accept_once_asked)
     server = OneRosterServer(twist=third_page)

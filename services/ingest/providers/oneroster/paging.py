@@ -33,9 +33,9 @@ class ListShiftedError(Exception):
 class CollectionReading:
     """One collection, page by page, until `end` says why it is whole.
 
-    Ask for `limit` rows from `offset`, hand the answer to `accept`, repeat. `offset` moves by rows received, of which
-    the last page had `last_rows`. Once `total_is_reached`, what is asked for beyond it may also be refused: hand that
-    over as no rows.
+    Ask for `limit` rows from `offset`, hand the answer to `accept` and `digest`, repeat. `offset` moves by rows
+    received, of which the last page had `last_rows`. Once `total_is_reached`, what is asked for beyond it may also be
+    refused: hand that over as no rows.
     """
 
     def __init__(self, collection: str, limit: int) -> None:
@@ -50,6 +50,7 @@ class CollectionReading:
         self._most_rows = 0
         self._distinct = DistinctIds()
         self._digest = hashlib.blake2b(digest_size=16)
+        self._is_digested = False
 
     def ask_for_less(self) -> bool:
         """Halve the limit because the page was too heavy for the provider; False where it cannot be less."""
@@ -58,8 +59,17 @@ class CollectionReading:
         self.limit //= 2
         return True
 
-    def accept(self, raw: memoryview | bytes, ids: Sequence[str], total: int | None) -> None:
-        """Take one answer: the rows' raw bytes with commas between, their sourcedIds, the total where one is said.
+    def digest(self, raw: memoryview | bytes) -> None:
+        """Take the raw bytes of the rows of one answer, with commas between. This leaves other threads running."""
+        if not raw:
+            return
+        if self._is_digested:
+            self._digest.update(b",")  # so that the digest is the same however many rows come at once
+        self._digest.update(raw)
+        self._is_digested = True
+
+    def accept(self, ids: Sequence[str], total: int | None) -> None:
+        """Take one answer: its rows' sourcedIds, and the total where the provider says one.
 
         Raises PullFailedError 'incomplete' where the collection cannot be whole, ListShiftedError where reading again
         may help: the total changed, or an id of an earlier page came again, which in a list that shifts hides another.
@@ -72,9 +82,6 @@ class CollectionReading:
             return
         new = self._distinct.add(ids)
         self._check_rows(ids, new)
-        if self.offset:
-            self._digest.update(b",")  # so that the digest is the same however many rows come at once
-        self._digest.update(raw)
         self.offset += len(ids)
         self.last_rows = len(ids)
         self.total_is_reached = len(self._distinct) == self.offset == self._total

@@ -20,6 +20,7 @@ from services.ingest.providers.oneroster.decode import (
     USERS,
     AnyWire,
     Collection,
+    DecodedPage,
     Rows,
 )
 from services.ingest.providers.oneroster.login import Login
@@ -200,22 +201,23 @@ class _Pull:
                     return
                 self._check_headers(response)
                 ahead.ask(_total(response))
-                await asyncio.to_thread(self._take, collection, reading, response, take)
+                if response.status_code == httpx.codes.NO_CONTENT:
+                    reading.accept((), _total(response))
+                    continue
+                page = await asyncio.to_thread(self._decode, collection, response)
+                await asyncio.gather(
+                    asyncio.to_thread(self._take, reading, page, _total(response), take),
+                    asyncio.to_thread(reading.digest, page.raw if page.ids else b""),
+                )
         self._report.proofs.append(reading.proof())
 
+    def _decode(self, collection: Collection[AnyWire, Rows], response: httpx.Response) -> DecodedPage[Rows]:
+        return collection.decode(response.content, f"GET {address(response.request.url)}", self._report.defects)
+
     def _take(
-        self,
-        collection: Collection[AnyWire, Rows],
-        reading: CollectionReading,
-        response: httpx.Response,
-        take: Callable[[Rows], object],
+        self, reading: CollectionReading, page: DecodedPage[Rows], total: int | None, take: Callable[[Rows], object]
     ) -> None:
-        total = _total(response)
-        if response.status_code == httpx.codes.NO_CONTENT:
-            reading.accept(b"", (), total)
-            return
-        page = collection.decode(response.content, f"GET {address(response.request.url)}", self._report.defects)
-        reading.accept(page.raw, page.ids, total)
+        reading.accept(page.ids, total)
         take(page.rows)
         self._newest = max(self._newest, page.newest)
 
