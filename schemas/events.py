@@ -50,7 +50,9 @@ class CollectionProof(BaseModel):
     distinct: Count
     total: Count | None = Field(default=None, description="what the provider said there are, where it says so")
     end: str = Field(description="why this was the end: 'no next page', 'total reached', 'empty page', 'end of file'")
-    digest: Digest = Field(description="BLAKE2b over the rows' raw bytes in the order in which they came")
+    digest: Digest = Field(
+        description="BLAKE2b over the rows, or over a digest of each row, in the order in which they came"
+    )
 
 
 class SnapshotStarted(Event):

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
     retry_seconds: float = Field(
         default=600, gt=0, description="how long one request is tried again on 429 and 5xx before the pull fails"
     )
+    memory_folder: Path | None = Field(
+        default=None,
+        description="where ingest remembers what each district's rows became, names among it, so that the next night "
+        "takes less; without it a folder of ROLLCALL_HOME is taken",
+    )
     page_records: int = Field(default=1000, ge=1, le=5000, description="records in one snapshot page or chunk")
     night_starts: int = Field(default=20, ge=0, le=23, description="the hour, district time, at which nights begin")
     smtp: SecretStr | None = Field(

@@ -68,6 +68,7 @@ class Pipeline:
         self.kafka = kafka
         self.database = database
         self.prefix = prefix
+        self._memory = tempfile.TemporaryDirectory(prefix="rollcall-test-memory-", ignore_cleanup_errors=True)
         self._environment = {
             "ROLLCALL_KAFKA": kafka,
             "ROLLCALL_DATABASE": database,
@@ -76,6 +77,7 @@ class Pipeline:
             "ROLLCALL_DESK_PORT": str(ports.any_free()),
             "ROLLCALL_DESK_SECRET": uuid.uuid4().hex,
             "ROLLCALL_ACTIVATION_PORT": str(ports.any_free()),
+            "ROLLCALL_MEMORY_FOLDER": self._memory.name,
             **(settings or {}),
         }
         self._workers: dict[Worker, list[Any]] = {}
@@ -156,6 +158,7 @@ class Pipeline:
             self._sandbox.join(10)
         if self._publisher is not None:
             self._publisher.close()
+        self._memory.cleanup()
 
     @property
     def desk(self) -> str:

@@ -1,33 +1,22 @@
 """Cuts a provider's records into the pages of a snapshot, as bytes (pure).
 
-A record is encoded once, here, and never decoded again before it is known to have changed; so pages are put together
-from bytes, and the bytes are a `schemas.events.SnapshotPage`.
+A record is encoded once and never decoded again before it is known to have changed; so pages are put together from
+bytes, and the bytes are a `schemas.events.SnapshotPage`.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass
 
 import msgspec
 
-from schemas.records import Record, RecordKind, digest_of, encode_record
+from schemas.records import RecordKind
+from services.ingest.defects import DefectCode
+from services.ingest.entries import encode_entry, without_nul
 from services.ingest.source import PullFailedError, RecordPage
 
 MAX_PAGE_BYTES = 3 * 1024 * 1024
-"""What the records of a page may take together: a message of `roster.snapshots` has 4 MB at most."""
-
-_NUL = "\x00"
-_NUL_ENCODED = b"\\u0000"
-
-AnyRecord = TypeVar("AnyRecord", bound=Record)
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """A `schemas.events.Entry` whose record is bytes."""
-
-    id: str
-    digest: str
-    record: msgspec.Raw
+"""What the entries of a page may take together: a message of `roster.snapshots` has 4 MB at most."""
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -36,16 +25,25 @@ class _Page(msgspec.Struct, frozen=True):
     snapshot_id: str
     page: int
     kind: RecordKind
-    entries: Sequence[Entry]
+    entries: msgspec.Raw
     kept: Sequence[str]
+
+
+class _Typed(msgspec.Struct, frozen=True):
+    type: str
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    id: str
+    record: _Typed
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What goes into one snapshot page; `repaired` records had NUL characters, which PostgreSQL cannot store."""
+    """What goes into one snapshot page: entries as JSON; `repaired` records had NUL characters in them."""
 
     kind: RecordKind
-    entries: Sequence[Entry]
+    entries: Sequence[bytes]
     kept: Sequence[str]
     repaired: int
 
@@ -55,7 +53,8 @@ _encoder = msgspec.json.Encoder()
 
 def encode_page(cut: Cut, *, district: str, sync_id: str, snapshot_id: str, page: int) -> bytes:
     """Give the JSON of the snapshot page."""
-    return _encoder.encode(_Page(district, sync_id, snapshot_id, page, cut.kind, cut.entries, cut.kept))
+    entries = msgspec.Raw(b"[%b]" % b",".join(cut.entries))
+    return _encoder.encode(_Page(district, sync_id, snapshot_id, page, cut.kind, entries, cut.kept))
 
 
 def cut_pages(page: RecordPage, max_records: int, max_bytes: int = MAX_PAGE_BYTES) -> list[Cut]:
@@ -64,41 +63,26 @@ def cut_pages(page: RecordPage, max_records: int, max_bytes: int = MAX_PAGE_BYTE
     Raises PullFailedError 'not-a-roster' where a single record is larger than that.
     """
     cuts: list[Cut] = []
-    entries: list[Entry] = []
-    size = repaired = 0
-    kept = [_without_nul(id_) for id_ in page.kept]
-    for given in page.records:
-        record, encoded = given, encode_record(given)
-        if _NUL_ENCODED in encoded and (record := _record_without_nul(given)) != given:
-            encoded = encode_record(record)
-            repaired += 1
-        if len(encoded) > max_bytes:
-            raise PullFailedError(
-                "not-a-roster",
-                f"the {record.type} {record.id} alone takes {len(encoded):,} bytes, and a record may take "
-                f"{max_bytes:,}; have the provider correct it",
-            )
-        if len(entries) == max_records or size + len(encoded) > max_bytes:
-            cuts.append(Cut(page.kind, entries, kept, repaired))
-            entries, kept, size, repaired = [], [], 0, 0
-        entries.append(Entry(record.id, digest_of(encoded), msgspec.Raw(encoded)))
-        size += len(encoded)
-    if entries or kept:
-        cuts.append(Cut(page.kind, entries, kept, repaired))
+    kept = [without_nul(id_) for id_ in page.kept]
+    repaired: Counter[DefectCode] = Counter()
+    given = [*page.entries, *(encode_entry(record, repaired) for record in page.records)]
+    start = size = 0
+    for at, entry in enumerate(given):
+        if len(entry) > max_bytes:
+            raise _too_large(entry, max_bytes)
+        if at - start == max_records or size + len(entry) > max_bytes:
+            cuts.append(Cut(page.kind, given[start:at], (), 0))
+            start, size = at, 0
+        size += len(entry)
+    if given or kept:
+        cuts.append(Cut(page.kind, given[start:], kept, repaired.total()))
     return cuts
 
 
-def _without_nul(text: str) -> str:
-    """Give the text without NUL characters, which PostgreSQL cannot store."""
-    return text.replace(_NUL, "")
-
-
-def _record_without_nul(record: AnyRecord) -> AnyRecord:
-    changes: dict[str, Any] = {}
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if isinstance(value, str):
-            changes[field.name] = _without_nul(value)
-        elif isinstance(value, tuple):
-            changes[field.name] = tuple(map(_without_nul, value))
-    return replace(record, **changes)
+def _too_large(entry: bytes, max_bytes: int) -> PullFailedError:
+    given = msgspec.json.decode(entry, type=_Entry)
+    return PullFailedError(
+        "not-a-roster",
+        f"the {given.record.type} {given.id} alone takes {len(entry):,} bytes, and a record may take "
+        f"{max_bytes:,}; have the provider correct it",
+    )

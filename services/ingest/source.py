@@ -39,7 +39,7 @@ class PullReport:
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """Some records of one kind, ready to publish.
+    """Some records of one kind, ready to publish: as records, or as the JSON that `entries.encode_entry` gives.
 
     `kept` are ids that the provider sent in a form that nobody can rely on (two differing records under one id, an
     unknown status): what is applied under them stays as it is, and nothing new is made of them.
@@ -48,6 +48,7 @@ class RecordPage:
     kind: RecordKind
     records: Sequence[Record] = ()
     kept: Sequence[str] = ()
+    entries: Sequence[bytes] = ()
 
 
 class RosterSource(Protocol):

@@ -5,6 +5,7 @@ import threading
 from collections import defaultdict
 from contextlib import aclosing
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,7 @@ from services.ingest.progress import NightProgress, Pool
 from services.ingest.providers.hosts import HostLimits
 from services.ingest.providers.open import open_source
 from services.ingest.pull import pull_roster
+from services.ingest.remembered_rows import RowMemory, forget_old
 from services.ingest.snapshot import SnapshotWriter
 from services.ingest.source import PullFailedError, PullReport
 from services.installation import find_installation
@@ -42,6 +44,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
 async def _run(settings: Settings, stop: threading.Event) -> None:
     installation = find_installation(settings)
     dsn = with_role(installation.database, "rollcall_ingest")
+    forget_old(_memory_folder(settings))
     async with (
         AsyncConnectionPool(dsn, min_size=1, max_size=4, kwargs={"autocommit": True}, open=False) as pool,
         AsyncPublisher(installation.kafka, settings.topic_prefix, "rollcall-ingest") as publisher,
@@ -119,6 +122,7 @@ class Pulls:
         begin = partial(SnapshotWriter, self._publisher, request, causation_id, self._settings.page_records)
         night = NightProgress(self._pool, request)
         writer = begin()
+        memory: RowMemory | None = None
         report: PullReport | None = None
         bound = log.bind(district=request.district, sync_id=request.sync_id)
         try:
@@ -127,7 +131,8 @@ class Pulls:
                 bound.info("pull-not-needed")
                 return
             _refuse_other_plans(district)
-            source = partial(open_source, district, self._limits, self._settings)
+            memory = RowMemory(_memory_folder(self._settings), district)
+            source = partial(open_source, district, self._limits, self._settings, memory=memory)
             today = clock.now().astimezone(ZoneInfo(district.timezone)).date()
             async with aclosing(pull_roster(source, today)) as steps:
                 async for step in steps:
@@ -145,6 +150,7 @@ class Pulls:
             assert report is not None, "a pull that ended well has begun"
             await night.pulled(writer.records, last=True)
             await writer.complete(report)
+            await asyncio.to_thread(memory.keep)
             bound.info("pull-completed", snapshot_id=writer.snapshot_id, records=writer.records)
         except PullFailedError as error:
             await writer.abort(error.code, error.text)
@@ -152,6 +158,8 @@ class Pulls:
             bound.warning("pull-failed", code=error.code, text=error.text)
         finally:
             writer.give_up()
+            if memory is not None:
+                memory.close()
 
     async def _district(self, district_id: str) -> District:
         try:
@@ -170,6 +178,10 @@ class Pulls:
                 f"no district is registered as {district_id}; `rollcall district list` shows those that are",
             )
         return district
+
+
+def _memory_folder(settings: Settings) -> Path:
+    return settings.memory_folder or settings.home / "remembered"
 
 
 def _refuse_other_plans(district: District) -> None:

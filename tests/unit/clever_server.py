@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx
+from pydantic import TypeAdapter
 
+from schemas.events import Entry
 from schemas.records import Class, Record, School, Student, Teacher, encode_record
 from services.districts import District
 from services.ingest.providers.hosts import HostLimits
 from services.ingest.providers.open import open_source
+from services.ingest.remembered_rows import RowMemory
 from services.ingest.source import PullReport, RecordPage
 from services.settings import Settings
 from tests.unit.fake_provider import FakeTime
@@ -152,6 +155,12 @@ def next_link(uri: str) -> list[dict[str, str]]:
     return [{"rel": "next", "uri": uri}]
 
 
+def records_of(page: RecordPage) -> list[Record]:
+    """Give a page's records, in whatever form it has them."""
+    decode = TypeAdapter(Entry).validate_json
+    return [*page.records, *(decode(entry).record for entry in page.entries)]
+
+
 @dataclass
 class Pull:
     """What a pull gave, by kind."""
@@ -161,7 +170,7 @@ class Pull:
     time: FakeTime
 
     def of(self, kind: str) -> list[Record]:
-        return [record for page in self.pages if page.kind == kind for record in page.records]
+        return [record for page in self.pages if page.kind == kind for record in records_of(page)]
 
     def kept(self, kind: str) -> list[str]:
         return [id_ for page in self.pages if page.kind == kind for id_ in page.kept]
@@ -191,9 +200,10 @@ def read(
     credentials: dict[str, str] | None = None,
     time: FakeTime | None = None,
     settings: dict[str, Any] | None = None,
+    memory_folder: Path | None = None,
     **district: Any,
 ) -> Pull:
-    """Read a district's whole roster through the public seam."""
+    """Read a district's whole roster through the public seam; where it ends well, the memory is kept."""
     file = tmp_path / "credentials.json"
     file.write_text(json.dumps(credentials or {"bearer": "district-token"}))
     known = {"district": "oak", "name": "Oak", "provider": "clever", "url": HOST, "credentials_file": str(file)}
@@ -203,9 +213,16 @@ def read(
     async def all_pages() -> None:
         limits = HostLimits(4, pull.time.clock)
         transport = httpx.MockTransport(server)
-        async with open_source(of, limits, Settings(**(settings or {})), transport) as source:
-            async for page in source.read(today, pull.report):
-                pull.pages.append(page)
+        memory = RowMemory(memory_folder, of) if memory_folder is not None else None
+        try:
+            async with open_source(of, limits, Settings(**(settings or {})), transport, memory) as source:
+                async for page in source.read(today, pull.report):
+                    pull.pages.append(page)
+            if memory is not None:
+                memory.keep()
+        finally:
+            if memory is not None:
+                memory.close()
 
     asyncio.run(all_pages())
     return pull
@@ -239,4 +256,4 @@ def with_term(**changes: Any) -> Callable[[Rows], None]:
 
 
 def encoded(pull: Pull) -> set[bytes]:
-    return {encode_record(record) for page in pull.pages for record in page.records}
+    return {encode_record(record) for page in pull.pages for record in records_of(page)}

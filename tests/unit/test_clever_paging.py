@@ -306,4 +306,4 @@ def test_two_differing_records_under_one_id_leave_what_is_applied_as_it_is(tmp_p
 
 def test_pages_of_records_are_no_larger_than_asked(tmp_path: Path) -> None:
     pull = read(many(25), tmp_path, settings={"page_records": 10})
-    assert [len(page.records) for page in pull.pages if page.kind == "students"] == [10, 10, 5]
+    assert [len(page.entries) for page in pull.pages if page.kind == "students"] == [10, 10, 5]

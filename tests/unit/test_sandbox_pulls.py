@@ -28,6 +28,7 @@ from services.ingest.providers.oneroster.classlink import ClassLinkSource
 from services.ingest.providers.oneroster.csv_source import CsvSource
 from services.ingest.providers.oneroster.rest import OneRosterSource
 from services.ingest.source import PullReport, RosterSource
+from tests.unit.clever_server import records_of
 
 TODAY = datetime.now(UTC).date()
 SCRIPT: tuple[NightKind, ...] = ("first", "ordinary", "mass", "rollover", "renumbered", "emptied-school", "ordinary")
@@ -42,7 +43,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxControl
 
 async def drain(source: RosterSource) -> tuple[list[Record], Counter[DefectCode]]:
     report = PullReport()
-    return [record async for page in source.read(TODAY, report) for record in page.records], report.defects
+    return [record async for page in source.read(TODAY, report) for record in records_of(page)], report.defects
 
 
 async def pull(

@@ -22,6 +22,7 @@ from services.ingest.providers.oneroster.login import Login
 from services.ingest.providers.oneroster.oauth1 import OAuth1Auth
 from services.ingest.providers.oneroster.oauth2 import OAuth2Login
 from services.ingest.providers.oneroster.rest import OneRosterSource
+from services.ingest.remembered_rows import RowMemory
 from services.ingest.source import PullFailedError, RosterSource
 from services.settings import Settings
 
@@ -32,11 +33,16 @@ ONEROSTER_PAGE_SIZE = 3000
 
 @asynccontextmanager
 async def open_source(
-    district: District, limits: HostLimits, settings: Settings, transport: httpx.AsyncBaseTransport | None = None
+    district: District,
+    limits: HostLimits,
+    settings: Settings,
+    transport: httpx.AsyncBaseTransport | None = None,
+    memory: RowMemory | None = None,
 ) -> AsyncIterator[RosterSource]:
     """Give the district's source, with its connections open for as long as the context lasts.
 
-    `limits` is shared by all pulls of this process. `transport` takes the place of the network where it is given.
+    `limits` is shared by all pulls of this process. `transport` takes the place of the network where it is given;
+    `memory` spares working out again what has not changed.
     Raises PullFailedError 'misconfigured' where the district's credentials cannot be read, or are not of a form that
     its provider knows.
     """
@@ -56,7 +62,11 @@ async def open_source(
     ) as http:
         if district.provider == "clever":
             yield CleverSource(
-                district, http, page_size=district.page_size or MAX_LIMIT, page_records=settings.page_records
+                district,
+                http,
+                page_size=district.page_size or MAX_LIMIT,
+                page_records=settings.page_records,
+                memory=memory,
             )
         else:
             yield _oneroster(district, http, settings.page_records)

@@ -6,11 +6,11 @@ page lies above the one before, and every page names the next one until the last
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from operator import lt
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
 import httpx
@@ -19,10 +19,14 @@ import msgspec
 from schemas.events import CollectionProof
 from services.ingest.defects import DefectCode
 from services.ingest.providers.answers import address, check_page_rows, origin
+from services.ingest.providers.clever.remembered import row_digest
 from services.ingest.providers.clever.rows import NOT_READABLE, Link, PageBody, Row
+from services.ingest.remembered_rows import RememberedRow
 from services.ingest.source import PullFailedError
 
-AnyRow = TypeVar("AnyRow", bound=Row)
+AnyRow = TypeVar("AnyRow", bound=Row | RememberedRow)
+Known: TypeAlias = Callable[[str, str], Mapping[bytes, AnyRow]]
+"""Gives what is remembered from one id to another, by the digest of the row that it was made of."""
 
 MOST_ROWS = 3_000_000
 """More rows than any district has: a list that goes on after so many has no end, and would fill the memory."""
@@ -41,9 +45,10 @@ class Unreliable:
 
 @dataclass(slots=True)
 class Page(Generic[AnyRow]):
-    """What one page brought: each id once, either as a row or as unreliable."""
+    """What one page brought: each id once, either as a row, with its digest, or as unreliable."""
 
     rows: list[AnyRow] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
     unreliable: list[Unreliable] = field(default_factory=list)
 
 
@@ -56,15 +61,24 @@ class Walk(Generic[AnyRow]):
 
     Ask with `params` until it is None, give each answer to `take`, then take the `proof`. A single row is never
     believed against the order: any id at or below the cursor fails the pull. The same id twice in a row is a defect
-    of that record alone. A list that comes on one page is whole in whatever order it comes.
+    of that record alone. A list that comes on one page is whole in whatever order it comes. A row that is `known`
+    is not decoded: what is remembered of it comes in its place.
     """
 
-    def __init__(self, url: str, row_type: type[AnyRow], defects: Counter[DefectCode], limit: int | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        row_type: type[AnyRow],
+        defects: Counter[DefectCode],
+        limit: int | None,
+        known: Known[AnyRow] | None = None,
+    ) -> None:
         self.collection = url.rpartition("/")[2]
         self.params: list[tuple[str, str]] | None = [] if limit is None else [("limit", str(limit))]
         self._url = httpx.URL(url)
         self._decoder = msgspec.json.Decoder(row_type)
         self._defects = defects
+        self._known = known
         self._sent = list(self.params)
         self._last: str | None = None
         self._last_but_one: str | None = None
@@ -122,7 +136,7 @@ class Walk(Generic[AnyRow]):
             ) from error
 
     def _in_order(self, raws: list[msgspec.Raw], *, has_next: bool) -> list[msgspec.Raw]:
-        ids = [self._row(raw)[1] for raw in raws]
+        ids = list(map(self._id, raws))
         if all(id_ <= after for id_, after in pairwise(ids)):
             return raws
         if has_next:
@@ -130,13 +144,14 @@ class Walk(Generic[AnyRow]):
         return [raw for _, raw in sorted(zip(ids, raws, strict=True), key=lambda pair: pair[0])]
 
     def _read(self, raws: Sequence[msgspec.Raw]) -> Page[AnyRow]:
-        if rows := self._read_at_once(raws):
-            return Page(rows)
+        digests = list(map(row_digest, raws))
+        self._digest.update(b"".join(digests))
+        if rows := self._read_at_once(raws, digests):
+            return Page(rows, digests)
         page: Page[AnyRow] = Page()
         before: tuple[str, msgspec.Raw] | None = None
-        for raw in raws:
+        for raw, digest in zip(raws, digests, strict=True):
             self._rows += 1
-            self._digest.update(raw)
             row, id_ = self._row(raw)
             if before is not None and id_ == before[0]:
                 self._again(page, before[1], row, Unreliable(id_, (raw,)))
@@ -153,13 +168,18 @@ class Walk(Generic[AnyRow]):
                 page.unreliable.append(Unreliable(id_, (raw,)))
             else:
                 page.rows.append(row)
+                page.digests.append(digest)
         return page
 
-    def _read_at_once(self, raws: Sequence[msgspec.Raw]) -> list[AnyRow]:
+    def _read_at_once(self, raws: Sequence[msgspec.Raw], digests: Sequence[bytes]) -> list[AnyRow]:
         """Give the rows of a page without a defect, as nearly all are; nothing where any needs a closer look."""
         decode = self._decoder.decode
         try:
-            rows = [decode(raw) for raw in raws]
+            if self._known is None or not raws:
+                rows = [decode(raw) for raw in raws]
+            else:
+                known = self._known(_bare_row.decode(raws[0]).id, _bare_row.decode(raws[-1]).id)
+                rows = [known.get(digest) or decode(raw) for raw, digest in zip(raws, digests, strict=True)]
         except NOT_READABLE:
             return []
         ids = [row.id for row in rows]
@@ -167,7 +187,6 @@ class Walk(Generic[AnyRow]):
             return []
         self._rows += len(ids)
         self._distinct += len(ids)
-        self._digest.update(b"".join(raws))
         self._last_but_one, self._last = [self._last, *ids[-2:]][-2:]
         return rows
 
@@ -176,14 +195,17 @@ class Walk(Generic[AnyRow]):
         try:
             row = self._decoder.decode(raw)
         except NOT_READABLE:
-            try:
-                return None, _bare_row.decode(raw).id
-            except NOT_READABLE as error:
-                raise PullFailedError(
-                    "not-a-roster",
-                    f"page {self._pages} of {address(self._url)} has a row without a readable id: {error}",
-                ) from error
+            return None, self._id(raw)
         return row, row.id
+
+    def _id(self, raw: msgspec.Raw) -> str:
+        try:
+            return _bare_row.decode(raw).id
+        except NOT_READABLE as error:
+            raise PullFailedError(
+                "not-a-roster",
+                f"page {self._pages} of {address(self._url)} has a row without a readable id: {error}",
+            ) from error
 
     def _again(self, page: Page[AnyRow], first: msgspec.Raw, row: AnyRow | None, again: Unreliable) -> None:
         """Judge a row whose id is that of the row before it; `first` is the first of them."""
@@ -194,6 +216,7 @@ class Walk(Generic[AnyRow]):
             return
         else:
             page.rows.pop()
+            page.digests.pop()
             earlier = (first,)
         page.unreliable.append(Unreliable(again.id, (*earlier, *again.rows)))
         self._defects["id-twice-differing"] += 1
@@ -227,7 +250,7 @@ class Walk(Generic[AnyRow]):
         self.params = None
 
     def _beyond_last(self, raws: Sequence[msgspec.Raw]) -> list[msgspec.Raw]:
-        ids = [self._row(raw)[1] for raw in raws]
+        ids = list(map(self._id, raws))
         if self._last not in ids:
             raise self._incomplete("is empty, though the page before named it, and asking again gives no clear end")
         return [raw for raw, id_ in zip(raws, ids, strict=True) if id_ != self._last]

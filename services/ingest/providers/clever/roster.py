@@ -4,16 +4,26 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date
-from functools import lru_cache
-from typing import TypeVar
+from functools import cached_property, lru_cache
+from itertools import chain, repeat
+from typing import Any, TypeVar, cast
 
 import msgspec
 import numpy as np
 
-from schemas.records import Class, Record, RecordKind, School, Student, Teacher
+from schemas.records import Class, RecordKind, School, Student, Teacher
 from services.ingest.defects import DefectCode
+from services.ingest.entries import encode_entry
 from services.ingest.providers.clever.paging import Page, Unreliable
+from services.ingest.providers.clever.remembered import (
+    Counts,
+    KnownSections,
+    KnownUsers,
+    RememberedSection,
+    RememberedUser,
+)
 from services.ingest.providers.clever.rows import (
     NOT_READABLE,
     CourseRow,
@@ -28,6 +38,7 @@ from services.ingest.providers.clever.rows import (
     UserRow,
 )
 from services.ingest.providers.oneroster.values import read_email
+from services.ingest.remembered_rows import RowMemory
 from services.ingest.source import PullFailedError, RecordPage
 
 GRADES = frozenset(
@@ -70,18 +81,23 @@ _Date = TypeVar("_Date", str, date)
 class CleverRoster:
     """Turns the pages of one pull into records; give it all of a collection before the next, in the methods' order.
 
-    It retains the ids of schools, terms, courses and people, and never a person's record.
+    It retains the ids of schools, terms, courses and people, and never a person's record. With a `memory`, which must
+    have begun, a user's or section's record is not made again where everything that it depends on is as it was.
     """
 
-    def __init__(self, today: date, defects: Counter[DefectCode], page_records: int) -> None:
+    def __init__(
+        self, today: date, defects: Counter[DefectCode], page_records: int, memory: RowMemory | None = None
+    ) -> None:
         self._today = today
-        self._defects = defects
+        self._all_defects = defects
+        self._defects: Counter[DefectCode] = Counter()  # of what is being read, until they are settled
         self._page_records = page_records
+        self._memory = memory
         self._schools: set[str] = set()
         self._is_current: dict[str, bool] = {}
         self._courses: dict[str, str | None] = {}
         self._teachers: set[str] = set()
-        self._students: set[str] = set()
+        self._students: dict[str, int] = {}
         self._email_hashes = array("q")
 
     def add_schools(self, page: Page[SchoolRow]) -> list[RecordPage]:
@@ -89,7 +105,8 @@ class CleverRoster:
         schools = [School(row.id, _text(row.name), _text(row.school_number) or None) for row in page.rows]
         kept = [row.id for row in page.unreliable]
         self._schools.update(kept, (school.id for school in schools))
-        return self._pages("schools", schools, kept)
+        entries = [encode_entry(school, self._all_defects) for school in schools]
+        return self._pages("schools", entries, kept)
 
     def add_terms(self, page: Page[TermRow]) -> None:
         """Take a page of terms. A term whose dates nobody can read, or that has none, is current."""
@@ -99,33 +116,36 @@ class CleverRoster:
                 self._defects["term-dates-reversed"] += 1
                 start = end = None
             self._is_current[row.id] = (start or self._today) <= self._today <= (end or self._today)
+        self._settle()
 
     def add_courses(self, page: Page[CourseRow]) -> None:
         """Take a page of courses. Their names are used, because their ids do not last [9]."""
         for row in page.rows:
             self._courses[row.id] = _text(row.name) or _text(row.number) or None
 
-    def add_users(self, page: Page[UserRow]) -> list[RecordPage]:
+    @cached_property
+    def known_users(self) -> KnownUsers:
+        """What is remembered of users; only once every school is there."""
+        return KnownUsers(self._memory, self._schools)
+
+    def add_users(self, page: Page[UserRow | RememberedUser]) -> list[RecordPage]:
         """Take a page of users: students and teachers, whoever is both twice; nobody else is rostered [7.3]."""
-        students: list[Student] = []
-        teachers: list[Teacher] = []
-        for row in page.rows:
-            roles = row.roles
-            if roles.student is None and roles.teacher is None:
-                if roles.staff is None and roles.district_admin is None and roles.contact is None:
-                    self._defects["person-without-role"] += 1
-                continue
-            if roles.student is not None and roles.teacher is not None:
-                self._defects["person-in-two-kinds"] += 1
-            email = self._email(row)
-            given, family = self._names(row.name)
-            if roles.student is not None:
-                students.append(self._student(row.id, email, given, family, roles.student))
-            if roles.teacher is not None:
-                teachers.append(self._teacher(row.id, email, given, family, roles.teacher))
+        users: list[RememberedUser] = []
+        for row, digest in zip(page.rows, page.digests, strict=True):
+            if isinstance(row, RememberedUser):
+                users.append(row)
+                if row.defects is not None:
+                    self._all_defects.update(row.defects)
+            else:
+                users.append(self._user(row, digest))
+        self.known_users.remember(users)
+        self._email_hashes.extend([hash(user.email) for user in users if user.email is not None])
         kept_students, kept_teachers = _kept_people(page.unreliable)
-        self._students.update(kept_students, (student.id for student in students))
-        self._teachers.update(kept_teachers, (teacher.id for teacher in teachers))
+        self._students.update((id_, self.known_users.number(id_)) for id_ in kept_students)
+        self._students.update((user.id, user.number) for user in users if user.student is not None)
+        self._teachers.update(kept_teachers, (user.id for user in users if user.teacher is not None))
+        students = [user.student for user in users if user.student is not None]
+        teachers = [user.teacher for user in users if user.teacher is not None]
         return [
             *self._pages("teachers", teachers, kept_teachers),
             *self._pages("students", students, kept_students),
@@ -135,12 +155,85 @@ class CleverRoster:
         """Count the people whose email an earlier one has; call it once, after the last user."""
         hashes = np.frombuffer(self._email_hashes, dtype=np.int64)
         if shared := len(hashes) - len(np.unique(hashes)):
-            self._defects["email-shared"] += shared
+            self._all_defects["email-shared"] += shared
+
+    @cached_property
+    def _known_sections(self) -> KnownSections:
+        return KnownSections(self._memory)
 
     def add_sections(self, page: Page[SectionRow]) -> list[RecordPage]:
         """Take a page of sections: those of the current term, and those of which nobody can tell, become classes."""
-        classes = [class_ for row in page.rows if (class_ := self._class(row)) is not None]
-        return self._pages("classes", classes, [row.id for row in page.unreliable])
+        rows = [row for row in page.rows if self._in_current_term(row.term_id) and self._at_known_school(row)]
+        self._settle()
+        known = self._known_sections.between(rows[0].id, rows[-1].id) if rows else {}
+        sections = [
+            self._section(row, students, known.get(row.id))
+            for row, students in zip(rows, self._numbers_of(rows), strict=True)
+        ]
+        self._known_sections.remember(sections)
+        return self._pages("classes", [section.entry for section in sections], [row.id for row in page.unreliable])
+
+    def _user(self, row: UserRow, digest: bytes) -> RememberedUser:
+        roles = row.roles
+        if roles.student is None and roles.teacher is None:
+            if roles.staff is None and roles.district_admin is None and roles.contact is None:
+                self._defects["person-without-role"] += 1
+            return RememberedUser(row.id, digest, 0, defects=self._settle())
+        if roles.student is not None and roles.teacher is not None:
+            self._defects["person-in-two-kinds"] += 1
+        email = read_email(_text(row.email), self._defects)
+        given, family = self._names(row.name)
+        student = teacher = None
+        if roles.student is not None:
+            student = encode_entry(self._student(row.id, email, given, family, roles.student), self._defects)
+        if roles.teacher is not None:
+            teacher = encode_entry(self._teacher(row.id, email, given, family, roles.teacher), self._defects)
+        number = self.known_users.number(row.id)
+        compared = email.casefold() if email is not None else None
+        return RememberedUser(row.id, digest, number, student, teacher, compared, self._settle())
+
+    def _section(self, row: SectionRow, students: bytes | None, known: RememberedSection | None) -> RememberedSection:
+        """Make a section's class, unless all that it is made of is as it was."""
+        course = self._courses.get(row.course or "")
+        facts = (row.name, row.school, row.teacher, row.teachers, course, row.grade, row.subject)
+        if students is not None and not self._knows_teachers(row):
+            students = None
+        if known is not None and students is not None and known.students == students and known.facts == facts:
+            if known.defects is not None:
+                self._all_defects.update(known.defects)
+            return known
+        entry = encode_entry(self._class(row, course), self._defects)
+        return RememberedSection(row.id, facts, students, entry, self._settle())
+
+    def _numbers_of(self, rows: Sequence[SectionRow]) -> list[bytes | None]:
+        """Give each section's students as `RememberedSection` has them; None where one is unknown or named twice."""
+        named = [row.students or () for row in rows]
+        sizes = np.fromiter(map(len, named), dtype=np.int64, count=len(named))
+        ends = np.cumsum(sizes)
+        get: Callable[[str | None, int], int] = cast(Any, self._students.get)
+        numbers = np.fromiter(map(get, chain.from_iterable(named), repeat(-1)), dtype=np.int64, count=int(sizes.sum()))
+        section = np.repeat(np.arange(len(named), dtype=np.int64), sizes)
+        is_odd = np.zeros(len(named), dtype=bool)
+        is_odd[section[numbers < 0]] = True
+        keys = np.sort((section << 32) + np.maximum(numbers, 0))
+        is_odd[keys[1:][keys[1:] == keys[:-1]] >> 32] = True
+        ordered = (keys & 0xFFFFFFFF).astype(np.uint32).tobytes()
+        return [
+            None if odd else ordered[4 * (end - size) : 4 * end]
+            for odd, size, end in zip(is_odd.tolist(), sizes.tolist(), ends.tolist(), strict=True)
+        ]
+
+    def _knows_teachers(self, row: SectionRow) -> bool:
+        return (not row.teacher or row.teacher in self._teachers) and self._teachers.issuperset(row.teachers or ())
+
+    def _settle(self) -> Counts | None:
+        """Count the defects of what was just read, and give them where there are any."""
+        if not self._defects:
+            return None
+        own = dict(self._defects)
+        self._defects.clear()
+        self._all_defects.update(own)
+        return own
 
     def _student(self, id_: str, email: str | None, given: str, family: str, role: StudentRole) -> Student:
         preferred = role.preferred_name
@@ -169,22 +262,23 @@ class CleverRoster:
             number=_text(role.teacher_number) or None,
         )
 
-    def _class(self, row: SectionRow) -> Class | None:
-        if not self._in_current_term(row.term_id):
-            return None
-        if row.school not in self._schools:
-            self._defects["class-without-school"] += 1
-            return None
+    def _class(self, row: SectionRow, course: str | None) -> Class:
         return Class(
             id=row.id,
             name=_text(row.name),
-            school=row.school,
+            school=row.school or "",
             teachers=self._teachers_of(row),
-            students=tuple(sorted(self._members(row.students, self._students))),
-            course=self._courses.get(row.course or ""),
+            students=tuple(sorted(self._members(row.students, self._students.keys()))),
+            course=course,
             grade=self._known(row.grade, GRADES),
             subject=self._known(row.subject, SUBJECTS),
         )
+
+    def _at_known_school(self, row: SectionRow) -> bool:
+        if row.school in self._schools:
+            return True
+        self._defects["class-without-school"] += 1
+        return False
 
     def _in_current_term(self, term: str | None) -> bool:
         if not term:
@@ -207,14 +301,14 @@ class CleverRoster:
             self._defects["class-without-teacher"] += 1
         return (*(id_ for id_ in (primary,) if id_ in teachers), *sorted(teachers - {primary}))
 
-    def _members(self, ids: Sequence[str | None] | None, people: set[str]) -> set[str]:
+    def _members(self, ids: Sequence[str | None] | None, people: AbstractSet[str]) -> set[str]:
         """Give those whom we can see; a district may share by student, so others are named too [12]."""
         listed = ids or ()
         named = set(listed)
         if None in named or "" in named:
             listed = [id_ for id_ in listed if id_]
             named = set(listed)
-        seen = people & named
+        seen = set(people & named)
         if len(named) < len(listed):
             self._defects["place-twice"] += len(listed) - len(named)
         if len(seen) < len(named):
@@ -229,12 +323,6 @@ class CleverRoster:
         if len(known) < len(named):
             self._defects["person-school-unknown"] += len(named) - len(known)
         return tuple(sorted(known))
-
-    def _email(self, row: UserRow) -> str | None:
-        email = read_email(_text(row.email), self._defects)
-        if email is not None:
-            self._email_hashes.append(hash(email.casefold()))
-        return email
 
     def _names(self, name: Name | None) -> tuple[str, str]:
         given, family = (_text(name.first), _text(name.last)) if name else ("", "")
@@ -263,9 +351,9 @@ class CleverRoster:
             self._defects["date-unreadable"] += 1
             return None
 
-    def _pages(self, kind: RecordKind, records: Sequence[Record], kept: Sequence[str]) -> list[RecordPage]:
+    def _pages(self, kind: RecordKind, entries: Sequence[bytes], kept: Sequence[str]) -> list[RecordPage]:
         size = self._page_records
-        pages = [RecordPage(kind, records[start : start + size]) for start in range(0, len(records), size)]
+        pages = [RecordPage(kind, entries=entries[start : start + size]) for start in range(0, len(entries), size)]
         pages += [RecordPage(kind, kept=kept[start : start + size]) for start in range(0, len(kept), size)]
         return pages
 

@@ -4,18 +4,17 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
-from typing import TypeVar
 
 import httpx
 
 from services.districts import BearerCredentials, CleverClientCredentials, CredentialsError, District
 from services.ingest.providers.answers import PageTooHeavyError, TooManyRecordsError, UnauthorizedError, json_of
-from services.ingest.providers.clever.paging import Page, UnsortedListError, Walk
+from services.ingest.providers.clever.paging import AnyRow, Known, Page, UnsortedListError, Walk
+from services.ingest.providers.clever.remembered import RememberedUser
 from services.ingest.providers.clever.roster import CleverRoster
 from services.ingest.providers.clever.rows import (
     CourseRow,
     DistrictRow,
-    Row,
     SchoolRow,
     SectionRow,
     TermRow,
@@ -23,6 +22,7 @@ from services.ingest.providers.clever.rows import (
 )
 from services.ingest.providers.clever.tokens import current_token
 from services.ingest.providers.http import BearerAuth, ProviderHttp
+from services.ingest.remembered_rows import RowMemory
 from services.ingest.source import PullFailedError, PullReport, RecordPage
 
 MAX_LIMIT = 10_000
@@ -33,7 +33,6 @@ SECTIONS_LIMIT = 1_000
 
 STALE_AFTER = timedelta(days=7)
 
-AnyRow = TypeVar("AnyRow", bound=Row)
 _VERSION = re.compile(r"/v\d+\.\d+$")
 
 
@@ -44,12 +43,19 @@ class CleverSource:
     """
 
     def __init__(
-        self, district: District, http: ProviderHttp, *, page_size: int = MAX_LIMIT, page_records: int = 1000
+        self,
+        district: District,
+        http: ProviderHttp,
+        *,
+        page_size: int = MAX_LIMIT,
+        page_records: int = 1000,
+        memory: RowMemory | None = None,
     ) -> None:
         self._district = district
         self._http = http
         self._page_size = min(page_size, MAX_LIMIT)
         self._page_records = page_records
+        self._memory = memory
         base = district.url.rstrip("/")
         path = district.api_path if district.api_path is not None else "" if _VERSION.search(base) else "/v3.0"
         self._base = f"{base}/{path.strip('/')}".rstrip("/")
@@ -58,7 +64,9 @@ class CleverSource:
         """Give the district's records; the promise is `RosterSource.read`'s."""
         await self._authorize()
         await self._check_district(today, report)
-        roster = CleverRoster(today, report.defects, self._page_records)
+        if self._memory is not None:
+            self._memory.begin()
+        roster = CleverRoster(today, report.defects, self._page_records, self._memory)
         async for schools in self._pages("schools", SchoolRow, report, self._page_size):
             for page in roster.add_schools(schools):
                 yield page
@@ -66,7 +74,8 @@ class CleverSource:
             roster.add_terms(terms)
         async for courses in self._pages("courses", CourseRow, report, self._page_size):
             roster.add_courses(courses)
-        async for users in self._pages("users", UserRow, report, self._page_size):
+        user: type[UserRow | RememberedUser] = UserRow
+        async for users in self._pages("users", user, report, self._page_size, roster.known_users.between):
             for page in await asyncio.to_thread(roster.add_users, users):
                 yield page
         roster.count_shared_emails()
@@ -121,11 +130,16 @@ class CleverSource:
                 report.defects["provider-stale"] += 1
 
     async def _pages(
-        self, collection: str, row_type: type[AnyRow], report: PullReport, limit: int | None
+        self,
+        collection: str,
+        row_type: type[AnyRow],
+        report: PullReport,
+        limit: int | None,
+        known: Known[AnyRow] | None = None,
     ) -> AsyncIterator[Page[AnyRow]]:
         """Walk through a collection; its proof is in the report once the last page is given."""
         url = f"{self._base}/{collection}"
-        walk = Walk(url, row_type, report.defects, limit)
+        walk = Walk(url, row_type, report.defects, limit, known)
         asked_for_one_page = limit == MAX_LIMIT
         while walk.params is not None:
             try:
@@ -140,7 +154,7 @@ class CleverSource:
             except UnsortedListError:
                 if asked_for_one_page:
                     raise _unsorted(url) from None
-                walk, asked_for_one_page = Walk(url, row_type, report.defects, MAX_LIMIT), True
+                walk, asked_for_one_page = Walk(url, row_type, report.defects, MAX_LIMIT, known), True
                 continue
             yield page
         report.proofs.append(walk.proof())
