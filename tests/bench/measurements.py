@@ -19,6 +19,10 @@ from typing import Any
 from rich.console import Console
 
 SMALL_DISTRICT = 500
+"""Students of each of many districts."""
+
+SHARED_DISTRICTS = 8
+"""How many districts two processes of a worker share among them."""
 
 screen = Console(stderr=True)
 
@@ -51,6 +55,7 @@ def planned(students: int, repeats: int, only: Sequence[str] = ()) -> list[Measu
     size, tenth = str(students), str(students // 10)
     some = min(repeats, 2)
     districts = ("--districts", str(max(2, students // SMALL_DISTRICT)), "--students", str(SMALL_DISTRICT))
+    shared = ("--districts", str(SHARED_DISTRICTS), "--students", str(students // SHARED_DISTRICTS))
     everything = [
         Measurement("clever", "stages", ("--students", size, "--accounts"), repeats),
         Measurement("tenth", "stages", ("--students", tenth, "--accounts"), repeats),
@@ -58,7 +63,7 @@ def planned(students: int, repeats: int, only: Sequence[str] = ()) -> list[Measu
         Measurement("oneroster", "stages", ("--students", size, "--provider", "oneroster"), some),
         Measurement("dlt", "dlt_nights", ("--students", size), some),
         Measurement("many-districts", "many_districts", districts, some),
-        Measurement("two-instances", "two_instances", ("--students", size), some),
+        Measurement("two-instances", "two_instances", shared, some),
     ]
     return [each for each in everything if not only or each.name in only]
 

@@ -13,6 +13,9 @@ NIGHTS = (FIRST, UNCHANGED, CHANGED)
 WORKERS = ("ingest", "diff", "guard", "apply", "relay", "activation")
 MILLION = 1_000_000
 
+NOTHING_LOST = 1.05
+"""Two runs of one and the same night differ by as much."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -110,8 +113,14 @@ def _growth(night: str) -> Callable[[Figures], list[float]]:
 
 
 def _most_memory(figures: Figures) -> list[float]:
-    measured = (each for each in ("clever", "oneroster") if figures.get(each))
-    return [max(worker.values()) / 2**20 for each in measured for worker in memory(figures, each)]
+    """Give the one value that counts: no worker may ever have more."""
+    peaks = [
+        max(workers.values())
+        for each in ("clever", "oneroster")
+        if figures.get(each)
+        for workers in memory(figures, each)
+    ]
+    return [max(peaks) / 2**20]
 
 
 def _against_dlt(figures: Figures) -> list[float]:
@@ -164,7 +173,14 @@ ROWS: tuple[Row, ...] = (
         for night in NIGHTS
     ),
     *(
-        Row(f"two {night}", f"two of every worker against one, {night}", 1.0, "×", ("two-instances",), _two(night))
+        Row(
+            f"two {night}",
+            f"two of every worker against one, {night}",
+            NOTHING_LOST,
+            "×",
+            ("two-instances",),
+            _two(night),
+        )
         for night in NIGHTS
     ),
 )
