@@ -164,14 +164,16 @@ class _Comparer:
     def _emit(self, kind: RecordKind, changes: list[ChangeView]) -> None:
         before = self._applied.records(kind, [change.id for change in changes if change.op != "created"])
         for change in changes:
-            was = before.get(change.id)
+            was, will = before.get(change.id), None
+            if change.record is not None and (self._meaning is not None or kind == "classes"):
+                will = _records[kind].decode(change.record)
             if self._meaning is not None:
-                self._meaning.look_at(kind, was, _records[kind].decode(change.record) if change.record else None)
+                self._meaning.look_at(kind, was, will)
             if kind == "classes":
-                will = _class.decode(change.record) if change.record is not None else None
-                were = was if isinstance(was, Class) else None
-                self._places.count(were, will)
-                self._coverage.look_at(were, will)
+                had = was if isinstance(was, Class) else None
+                has = will if isinstance(will, Class) else None
+                self._places.count(had, has)
+                self._coverage.look_at(had, has)
             whole = change if was is None else msgspec.structs.replace(change, before=msgspec.Raw(encode_record(was)))
             self._chunks.add(whole)
 

@@ -17,15 +17,15 @@ class ChangeSetId:
         """Take one change into account."""
         change = "\x1f".join((op, kind, id_, before_digest or "", digest or ""))
         hashed = hashlib.blake2b(change.encode(), digest_size=32).digest()
-        self._sum = (self._sum + int.from_bytes(hashed, "big")) % _MODULUS
+        self._sum += int.from_bytes(hashed, "big")
 
     def id(self) -> str:
         """Give the id: 32 lower-case hexadecimal digits."""
-        return self._hash(f"{self._district}\x1f{self._base_version}\x1f{self._sum:x}")
+        return self._hash(f"{self._district}\x1f{self._base_version}\x1f{self._sum % _MODULUS:x}")
 
     def content(self) -> str:
         """Give the id of the changes alone, whatever roster version they were computed against."""
-        return self._hash(f"{self._district}\x1f{self._sum:x}")
+        return self._hash(f"{self._district}\x1f{self._sum % _MODULUS:x}")
 
     @staticmethod
     def _hash(text: str) -> str:

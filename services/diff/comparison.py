@@ -54,15 +54,19 @@ class PlaceCounts:
 
     def count(self, before: Class | None, after: Class | None) -> None:
         """Take one class into account, as it was and as it will be. A new primary teacher updates both places."""
-        was, will = _places(before), _places(after)
-        self.created += len(will.keys() - was.keys())
-        self.removed += len(was.keys() - will.keys())
-        self.updated += sum(1 for place in will.keys() & was.keys() if will[place] != was[place])
+        was, will = _students(before), _students(after)
+        self.created += len(will - was)
+        self.removed += len(was - will)
+        had, has = _is_primary(before), _is_primary(after)
+        self.created += len(has.keys() - had.keys())
+        self.removed += len(had.keys() - has.keys())
+        self.updated += sum(1 for teacher in has.keys() & had.keys() if has[teacher] != had[teacher])
 
 
-def _places(class_: Class | None) -> dict[tuple[str, str], bool]:
-    if class_ is None:
-        return {}
-    places = {("student", id_): False for id_ in class_.students}
-    places.update({("teacher", id_): position == 0 for position, id_ in enumerate(class_.teachers)})
-    return places
+def _students(class_: Class | None) -> set[str]:
+    return set(class_.students) if class_ is not None else set()
+
+
+def _is_primary(class_: Class | None) -> dict[str, bool]:
+    """Give the class's teachers, and whether each is the primary one."""
+    return {id_: position == 0 for position, id_ in enumerate(class_.teachers)} if class_ is not None else {}

@@ -21,10 +21,9 @@ class Coverage:
     def look_at(self, before: Class | None, after: Class | None) -> None:
         """Take one class into account, as it was and as it will be."""
         self._classes += _lacks_teacher(after) - _lacks_teacher(before)
-        if before is not None:
-            self._places.subtract(before.students)
-        if after is not None:
-            self._places.update(after.students)
+        was, will = set(before.students) if before else set(), set(after.students) if after else set()
+        self._places.update(will - was)
+        self._places.subtract(was - will)
 
     def classes_without_teacher(self, before: int) -> BeforeAndAfter:
         """Count the classes that have no teacher; `before` are those that have none now."""
