@@ -95,7 +95,7 @@ class Fleet:
         self._folder = folder
         self._address = address
         self._processes = processes
-        self._districts = districts
+        self.districts = districts
         self._updates = _Updates(running)
 
     def settle(self) -> None:
@@ -135,7 +135,7 @@ class Fleet:
     def _ask(self) -> list[str]:
         asked = []
         with connect(self._running.database, "rollcall_operator") as connection, connection.transaction():
-            for district in self._districts:
+            for district in self.districts:
                 asked.append(uuid.uuid4().hex)
                 now = datetime.now(UTC)
                 request = SyncRequested(district=district, sync_id=asked[-1], reason="by hand", requested_at=now)
@@ -161,7 +161,7 @@ class Fleet:
 
     def _check(self, number: int) -> None:
         truths = Truths(self._folder, number)
-        expected = {key: digest for district in self._districts for key, digest in truths.digests(district)}
+        expected = {key: digest for district in self.districts for key, digest in truths.digests(district)}
         read = self._updates.read_on()
         if self._updates.state != expected:
             raise WrongResultError(f"roster.updates is not as the generator says after night {number}")
@@ -169,7 +169,7 @@ class Fleet:
             raise WrongResultError(f"{read - len(self._updates.positions)} updates came twice in night {number}")
         found: dict[str, bytes] = {}
         with connect(self._running.database, "rollcall_diff") as connection:
-            for district in self._districts:
+            for district in self.districts:
                 with AppliedRoster(connection, district) as applied:
                     found.update(_stands(applied))
         if found != expected:
