@@ -19,7 +19,7 @@ import msgspec
 from schemas.events import CollectionProof
 from services.ingest.defects import DefectCode
 from services.ingest.providers.answers import address, check_page_rows, origin
-from services.ingest.providers.clever.remembered import row_digest
+from services.ingest.providers.clever.remembered import row_digests
 from services.ingest.providers.clever.rows import NOT_READABLE, Link, PageBody, Row
 from services.ingest.remembered_rows import RememberedRow
 from services.ingest.source import PullFailedError
@@ -144,7 +144,7 @@ class Walk(Generic[AnyRow]):
         return [raw for _, raw in sorted(zip(ids, raws, strict=True), key=lambda pair: pair[0])]
 
     def _read(self, raws: Sequence[msgspec.Raw]) -> Page[AnyRow]:
-        digests = list(map(row_digest, raws))
+        digests = row_digests(raws)
         self._digest.update(b"".join(digests))
         if rows := self._read_at_once(raws, digests):
             return Page(rows, digests)

@@ -43,20 +43,32 @@ class RememberedSection(RememberedRow, frozen=True):
     defects: Counts | None = None
 
 
-def row_digest(raw: msgspec.Raw) -> bytes:
-    """Give the digest of a row's bytes, without its `created` and `last_modified`, which move for everybody [9].
+def row_digests(raws: Iterable[msgspec.Raw]) -> list[bytes]:
+    """Give the digest of each row's bytes, without its `created` and `last_modified`, which move for everybody [9].
 
     They are left out only where they are written as Clever writes them; otherwise a row merely seems to have changed.
     An unescaped quote behind a comma begins a key in JSON, and nothing that we read has such a key.
     """
-    row = bytes(raw)
-    at = row.rfind(_CREATED)
-    if at < 0:
-        at = row.rfind(_LAST_MODIFIED)
-    stamps = _STAMPS.match(row, at) if at >= 0 else None
-    if stamps is not None:
-        row = row[:at] + row[stamps.end() :]
-    return hashlib.sha256(row).digest()
+    sha256, stamps_at = hashlib.sha256, _STAMPS.match
+    digests = []
+    ending = None  # most rows of a page end with the same stamps
+    for raw in raws:
+        row = bytes(raw)
+        if ending is not None and row.endswith(ending):
+            digests.append(sha256(row[: -len(ending)]).digest())
+            continue
+        at = row.rfind(_CREATED)
+        if at < 0:
+            at = row.rfind(_LAST_MODIFIED)
+        stamps = stamps_at(row, at) if at >= 0 else None
+        if stamps is not None and stamps.end() == len(row) - 1:
+            if row.startswith(_CREATED, at):
+                ending = row[at:]
+            row = row[:at]
+        elif stamps is not None:
+            row = row[:at] + row[stamps.end() :]
+        digests.append(sha256(row).digest())
+    return digests
 
 
 class KnownUsers:
