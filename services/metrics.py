@@ -19,14 +19,12 @@ REGISTRY = CollectorRegistry()
 
 ProcessCollector(registry=REGISTRY)
 
-Stage: TypeAlias = Literal["pull", "collect", "compare", "route", "stage", "merge", "publish", "match"]
+Stage: TypeAlias = Literal["pull", "compare", "route", "merge", "publish", "match"]
 
 WORKER_OF: dict[Stage, Worker] = {
     "pull": "ingest",
-    "collect": "diff",
     "compare": "diff",
     "route": "guard",
-    "stage": "apply",
     "merge": "apply",
     "publish": "relay",
     "match": "activation",
@@ -53,6 +51,7 @@ class StageWork:
         self.bytes = 0
         self.seconds = 0.0
         self._labels = (WORKER_OF[stage], stage)
+        self._counted_until: float | None = None
 
     def add(self, *, records: int = 0, size: int = 0, seconds: float = 0.0) -> None:
         """Count records, the bytes they came in, and seconds of work."""
@@ -65,16 +64,28 @@ class StageWork:
         _LAST.labels(*self._labels).set_to_current_time()
 
     @contextmanager
-    def timed(self) -> Iterator[None]:
-        """Count the seconds of this block as work, however it ends."""
-        begun = time.perf_counter()
+    def timed(self, *, size: int = 0) -> Iterator[None]:
+        """Count so many bytes, and the seconds of this block as work, however it ends."""
+        self._counted_until = time.perf_counter()
         try:
             yield
         finally:
-            self.add(seconds=time.perf_counter() - begun)
+            self._count_seconds()
+            self._counted_until = None
+            self.add(size=size)
+
+    def _count_seconds(self) -> None:
+        if self._counted_until is not None:
+            now = time.perf_counter()
+            self.add(seconds=now - self._counted_until)
+            self._counted_until = now
 
     def told(self) -> dict[str, float | None]:
-        """Give the sums for a log line. So many records a second is None where no time has passed."""
+        """Give the sums for a log line, of a block that is still timed up to now.
+
+        So many records a second is None where no time has passed.
+        """
+        self._count_seconds()
         return {
             "records": self.records,
             "bytes": self.bytes,

@@ -20,6 +20,7 @@ from services.database.connect import connect
 from services.dead_letters import DeadLetters
 from services.installation import find_installation
 from services.messages import Message, Publisher
+from services.metrics import StageWork
 from services.sessions import working_beside
 from services.settings import Settings
 from services.worker import Lane, Worker
@@ -43,6 +44,15 @@ class UpdatesLane:
 
     def take(self, batch: list[Message]) -> int | None:
         """See `services.worker.Lane`."""
+        work = StageWork("match")
+        with work.timed(size=sum(len(message.value or b"") for message in batch)):
+            matched = self._take(batch)
+        work.add(records=matched)
+        log.debug("matched", **work.told())
+        return batch[-1].offset
+
+    def _take(self, batch: list[Message]) -> int:
+        """Match the people of a batch; give how many there were."""
         newest: dict[PersonKey, tuple[Message, Rostered]] = {}
         for message in batch:
             try:
@@ -57,12 +67,12 @@ class UpdatesLane:
                 newest[person.key] = (message, person)
         if newest:
             self._match(list(newest.values()))
-        return batch[-1].offset
+        return len(newest)
 
     def _match(self, people: list[tuple[Message, Rostered]]) -> None:
         """Match these people; those whom PostgreSQL refuses are found by halves and set aside, each alone."""
         try:
-            told = match_roster(self._connection, [person for _, person in people])
+            match_roster(self._connection, [person for _, person in people])
         except _REFUSED as error:  # its text quotes values
             if len(people) == 1:
                 self._dead_letters.put(people[0][0], f"PostgreSQL refuses it: {type(error).__name__}")
@@ -70,8 +80,6 @@ class UpdatesLane:
             middle = len(people) // 2
             self._match(people[:middle])
             self._match(people[middle:])
-        else:
-            log.debug("matched", people=len(people), told=told)
 
     def close(self) -> None:
         """See `services.worker.Lane`."""

@@ -17,6 +17,7 @@ from services.apply.bulk_publisher import BulkPublisher, TextHeaders
 from services.database.connect import connect, listen
 from services.database.queries import Queries
 from services.installation import find_installation
+from services.metrics import StageWork
 from services.sessions import keep_running
 from services.settings import Settings
 
@@ -51,11 +52,20 @@ def _relay(
     while not stop.is_set() and not _alone(connection):
         stop.wait(1.0)
     while not stop.is_set():
-        while (published := publish_batch(connection, publisher)) and not stop.is_set():
-            log.debug("published", messages=published)
+        while _publish_next(connection, publisher) and not stop.is_set():
             progress.set()
         for _ in connection.notifies(timeout=1.0, stop_after=1):
             break
+
+
+def _publish_next(connection: psycopg.Connection[Any], publisher: BulkPublisher) -> bool:
+    work = StageWork("publish")
+    with work.timed():
+        published, size = publish_batch(connection, publisher)
+    work.add(records=published, size=size)
+    if published:
+        log.debug("published", **work.told())
+    return published > 0
 
 
 def _alone(connection: psycopg.Connection[Any]) -> bool:
@@ -63,14 +73,14 @@ def _alone(connection: psycopg.Connection[Any]) -> bool:
     return bool(row and row[0])
 
 
-def publish_batch(connection: psycopg.Connection[Any], publisher: BulkPublisher) -> int:
-    """Publish the oldest rows, at most BATCH of them, then delete them; give how many there were.
+def publish_batch(connection: psycopg.Connection[Any], publisher: BulkPublisher) -> tuple[int, int]:
+    """Publish the oldest rows, at most BATCH of them, then delete them; give how many there were, and characters.
 
     Raises PublishError, and deletes nothing, where not all of them became durable.
     """
     rows = connection.execute(QUERIES["oldest"], {"batch": BATCH}).fetchall()
     if not rows:
-        return 0
+        return 0, 0
     for row in rows:
         _, id_, topic, key, type_, payload, source, subject, time, correlation, causation = row
         headers: TextHeaders = [
@@ -90,4 +100,4 @@ def publish_batch(connection: psycopg.Connection[Any], publisher: BulkPublisher)
         publisher.publish(_TOPICS[topic], headers, key, payload)
     publisher.flush()
     connection.execute(QUERIES["published"], {"positions": [row[0] for row in rows]})
-    return len(rows)
+    return len(rows), sum(len(row[5]) for row in rows)

@@ -16,6 +16,7 @@ from services.database.connect import Database, pool
 from services.dead_letters import DeadLetters
 from services.installation import find_installation
 from services.messages import Message, Publisher, key_text
+from services.metrics import StageWork
 from services.nights import QUERIES as NIGHTS
 from services.settings import Settings
 from services.worker import Worker
@@ -59,12 +60,14 @@ class ApplyLane:
         self._waiting: list[Message] = []
         self._waiting_bytes = 0
         self._staged: StagedChangeSet | None = None
+        self._work = StageWork("merge")
 
     def take(self, batch: list[Message]) -> int | None:
         """See `services.worker.Lane`."""
         for message in batch:
             try:
-                self._take(message)
+                with self._work.timed(size=len(message.value or b"")):
+                    self._take(message)
             except UnreadableMessageError as error:
                 self._dead_letters.put(message, str(error))
         return batch[-1].offset if self._arriving is None else self._arriving_from - 1
@@ -91,6 +94,7 @@ class ApplyLane:
             if not mine:  # else the same set from its beginning once more: what has come is not staged twice
                 self.close()
                 self._arriving, self._arriving_from = event, message.offset
+                self._work = StageWork("merge")
         elif isinstance(event, ChangeSetCompleted) and self._arriving is not None and mine:
             self._completed(self._stage(self._arriving), event, message)
             self.close()
@@ -128,7 +132,8 @@ class ApplyLane:
                 {"sync_id": started.sync_id, "code": "change-set-refused", "text": reason, "at": now()},
             )
         else:
-            log.info("merged", **about, outcome=outcome, changes=started.changes)
+            self._work.add(records=started.changes)
+            log.info("merged", **about, outcome=outcome, **self._work.told())
 
 
 def _is_of(event: Event, started: ChangeSetStarted | None) -> bool:

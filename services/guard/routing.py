@@ -22,6 +22,7 @@ from services.guard.judging import Judged, judge_once
 from services.guard.outgoing import approved_header, awaits, held_header, held_notice, superseded
 from services.guard.verdict import approvals_needed
 from services.messages import Message
+from services.metrics import StageWork
 
 log = structlog.get_logger()
 
@@ -47,6 +48,7 @@ class Route:
     judged: Judged
     header: RecordMetadata
     extent: Extent
+    work: StageWork
 
 
 class Line:
@@ -122,6 +124,7 @@ class Routing:
         if opened is not None and opened.begun_by(started):
             delivery.ack()
             return
+        work = StageWork("route")
         async with self._locks.of(started.district):
             judged = await self._transact(judge_once, started, self._rules.limit_percent)
             if judged is None:
@@ -135,7 +138,7 @@ class Routing:
             line.settle(line.routes.pop(opened).extent)
         extent = Extent(delivery.message.offset)
         line.boundaries.hold(delivery, extent)
-        line.routes[line.assemblies.open(started)] = Route(target, judged, written, extent)
+        line.routes[line.assemblies.open(started)] = Route(target, judged, written, extent, work)
         log.info(
             "routed",
             to=target.name,
@@ -151,7 +154,10 @@ class Routing:
         chunk = decode_chunk(message.value)
         assembly = line.assemblies.of(chunk)
         if assembly is not None and assembly.lacks(chunk):
-            await self._forward(line.routes[assembly].target, assembly, message)
+            route = line.routes[assembly]
+            with route.work.timed(size=len(message.value or b"")):
+                await self._forward(route.target, assembly, message)
+            route.work.add(records=len(chunk.changes))
             assembly.take(chunk)
         if assembly is not None:
             line.routes[assembly].extent.last = message.offset
@@ -170,7 +176,8 @@ class Routing:
                 line.settle(line.routes[assembly].extent)
             raise UnreadableMessageError(text)
         route = line.routes[assembly]
-        written = await self._forward(route.target, assembly, delivery.message)
+        with route.work.timed():
+            written = await self._forward(route.target, assembly, delivery.message)
         if route.judged.verdict.reasons:
             await self._hold(assembly.header, route, written.offset, delivery.message)
         line.assemblies.close(assembly)
@@ -178,6 +185,14 @@ class Routing:
         route.extent.last = delivery.message.offset
         delivery.ack()
         line.settle(route.extent)
+        log.info(
+            "forwarded",
+            to=route.target.name,
+            district=completed.district,
+            sync_id=completed.sync_id,
+            change_set=completed.change_set,
+            **route.work.told(),
+        )
 
     async def _forward(self, target: Topic, assembly: Assembly, message: Message) -> RecordMetadata:
         key = assembly.header.district.encode()

@@ -30,6 +30,7 @@ class SnapshotWriter:
     ) -> None:
         self.snapshot_id = uuid.uuid4().hex
         self.records: dict[RecordKind, int] = dict.fromkeys(RECORD_KINDS, 0)
+        self.bytes = 0
         self._publisher = publisher
         self._about = {"district": request.district, "sync_id": request.sync_id, "snapshot_id": self.snapshot_id}
         self._causation_id = causation_id
@@ -59,6 +60,7 @@ class SnapshotWriter:
             value = encode_page(cut, **self._about, page=self._pages)
             messages.append((self._event(head, self._pages).headers(), value))
             self.records[cut.kind] += len(cut.entries)
+            self.bytes += len(value)
             self._defects["nul-character"] += cut.repaired
         return messages
 

@@ -31,6 +31,7 @@ from services.ingest.remembered_rows import RowMemory, forget_old
 from services.ingest.snapshot import SnapshotWriter
 from services.ingest.source import PullFailedError, PullReport
 from services.installation import find_installation
+from services.metrics import StageWork
 from services.settings import Settings
 
 log = structlog.get_logger()
@@ -110,14 +111,16 @@ class Pulls:
         request = pull.request
         with ends_the_process(district=request.district, sync_id=request.sync_id):
             async with self._lines[request.district], self._slots:
+                cause = header(pull.deliveries[0].message.headers, "ce_id")
+                work = StageWork("pull")
                 async for attempt in transient_retries():
-                    with attempt:
-                        await self._sync(request, header(pull.deliveries[0].message.headers, "ce_id"))
+                    with attempt, work.timed():
+                        await self._sync(request, cause, work)
             del self._pulls[request.sync_id]
             for delivery in pull.deliveries:
                 delivery.ack()
 
-    async def _sync(self, request: SyncRequested, causation_id: str | None) -> None:
+    async def _sync(self, request: SyncRequested, causation_id: str | None, work: StageWork) -> None:
         """Pull the district's roster into a snapshot; where that fails, say so on the topic and in the night's row."""
         begin = partial(SnapshotWriter, self._publisher, request, causation_id, self._settings.page_records)
         night = NightProgress(self._pool, request)
@@ -151,7 +154,8 @@ class Pulls:
             await night.pulled(writer.records, last=True)
             await writer.complete(report)
             await asyncio.to_thread(memory.keep)
-            bound.info("pull-completed", snapshot_id=writer.snapshot_id, records=writer.records)
+            work.add(records=sum(writer.records.values()), size=writer.bytes)
+            bound.info("pull-completed", snapshot_id=writer.snapshot_id, kinds=writer.records, **work.told())
         except PullFailedError as error:
             await writer.abort(error.code, error.text)
             await night.failed(error.code, error.text)
