@@ -19,6 +19,7 @@ from services.diff.change_set_messages import chunk_message
 from services.diff.snapshot import ArrivingSnapshot, IncompleteSnapshotError
 from services.installation import find_installation
 from services.messages import Message, Publisher, key_text, make_event
+from services.metrics import StageWork
 from services.nights import QUERIES as NIGHTS
 from services.settings import Settings
 from services.worker import LANES_AT_ONCE, Worker
@@ -47,12 +48,14 @@ class DiffLane:
         self._chunk_records = chunk_records
         self._arriving: ArrivingSnapshot | None = None
         self._arriving_from = 0
+        self._work = StageWork("compare")
 
     def take(self, batch: list[Message]) -> int | None:
         """See `services.worker.Lane`."""
         for message in batch:
             try:
-                self._take(message)
+                with self._work.timed(size=len(message.value or b"")):
+                    self._take(message)
             except UnreadableMessageError as error:
                 self._dead_letters.put(message, str(error))
         return batch[-1].offset if self._arriving is None else self._arriving_from - 1
@@ -85,6 +88,7 @@ class DiffLane:
         self.close()
         self._arriving = ArrivingSnapshot(event)
         self._arriving_from = message.offset
+        self._work = StageWork("compare")
 
     def _completed(self, arriving: ArrivingSnapshot, completed: SnapshotCompleted, message: Message) -> None:
         with self._database.connection() as connection:
@@ -155,6 +159,7 @@ class DiffLane:
             self._publisher.publish_raw(CHANGES, headers, self._district.encode(), value)
         self._publisher.publish(CHANGES, wrap(ChangeSetCompleted(**about, completed_at=now)))
         self._publisher.flush()
+        self._work.add(records=sum(completed.records.values()))
         log.info(
             "compared",
             district=self._district,
@@ -162,6 +167,7 @@ class DiffLane:
             change_set=change_set.id,
             base_version=change_set.base_version,
             changes=change_set.changes,
+            **self._work.told(),
         )
 
 
