@@ -4,7 +4,7 @@ What is applied is counted once by the database; from there on only what changes
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 
 from schemas.events import BeforeAndAfter, KindCounts
 from schemas.records import Class
@@ -30,22 +30,21 @@ class Coverage:
         return BeforeAndAfter(before=before, after=before + self._classes)
 
     def students_without_class(
-        self, before: int, applied: AppliedRoster, students: KindCounts, removed: Collection[str]
+        self, before: int, applied: AppliedRoster, students: KindCounts, removed: AbstractSet[str]
     ) -> BeforeAndAfter:
         """Count the students that are in no class.
 
         `before` are those that are in none now; `removed` are those who leave, and whom no class has afterwards.
         """
-        moved = {student: places for student, places in self._places.items() if places}
-        had_none_and_leave = sum(1 for id_ in removed if id_ not in moved)
-        gone = set(removed)
-        gain = [student for student, places in moved.items() if places > 0]
-        lose = {student: -places for student, places in moved.items() if places < 0 and student not in gone}
-        placed, displaced = len(gain), 0
-        if students.existing:
-            placed = applied.students_in_at_most(dict.fromkeys(gain, 0))
-            displaced = applied.students_in_at_most(lose)
-        after = before + students.created - had_none_and_leave - placed + displaced
+        places = self._places  # of a million students, on a first load: never copied
+        stay = (student for student in places if places[student] and student not in removed)
+        classes = applied.classes_of_students(stay) if students.existing else {}
+        after = before + students.created - sum(1 for student in removed if not places[student])
+        for student, moved in places.items():
+            if moved > 0:
+                after -= not classes.get(student)
+            elif moved < 0 and student not in removed:
+                after += classes.get(student, 0) + moved <= 0
         return BeforeAndAfter(before=before, after=after)
 
 
