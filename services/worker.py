@@ -37,6 +37,9 @@ FETCH_BYTES = 8 * 1024 * 1024
 BATCH_MESSAGES = 2000
 """How many messages a lane is given at once, so that what it makes of them stays small, and others get their turn."""
 
+FETCH_WAIT_SECONDS = 0.5
+"""How long Kafka may wait with its answer while nothing comes: what idle workers ask for again and again costs both."""
+
 LANES_AT_ONCE = 4
 """How many lanes work side by side, unless said otherwise."""
 
@@ -110,6 +113,8 @@ class Worker:
         batch_messages: int = BATCH_MESSAGES,
         backlog_bytes: int = BACKLOG_BYTES,
         fetch_bytes: int = FETCH_BYTES,
+        fetch_at_least: int = 1,
+        fetch_wait_seconds: float = FETCH_WAIT_SECONDS,
     ) -> None:
         self.name = name
         self._topics = {prefix + each.name: each for each in (topic, *further_topics)}
@@ -122,6 +127,8 @@ class Worker:
         self._batch_messages = batch_messages
         self._backlog_bytes = backlog_bytes
         self._fetch_bytes = fetch_bytes
+        self._fetch_at_least = fetch_at_least
+        self._fetch_wait_seconds = fetch_wait_seconds
         self.stop = stop
 
     def run(self) -> None:
@@ -141,7 +148,8 @@ class Worker:
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
             max_partition_fetch_bytes=self._fetch_bytes,
-            fetch_max_wait_ms=100,
+            fetch_min_bytes=self._fetch_at_least,
+            fetch_max_wait_ms=round(self._fetch_wait_seconds * 1000),
             max_poll_records=500,
         )
 

@@ -28,6 +28,10 @@ log = structlog.get_logger()
 
 _PAGE = "dev.rollcall.snapshot.page.v1"
 
+FETCH_AT_LEAST = 256 * 1024
+FETCH_WAIT_SECONDS = 0.1
+"""How much is fetched at least, as Kafka has it, or how long is waited for it: a fetch costs more than a page."""
+
 REFUSED = (IncompleteSnapshotError, msgspec.DecodeError, psycopg.DataError)
 """What is wrong with one snapshot and nothing else: it changes nothing and the line goes on (promises 1 and 9)."""
 
@@ -194,6 +198,8 @@ def run(settings: Settings, stop: threading.Event) -> None:
                 lane_of=key_text,
                 stop=stop,
                 instance=settings.instance,
+                fetch_at_least=FETCH_AT_LEAST,
+                fetch_wait_seconds=FETCH_WAIT_SECONDS,
             ).run()
     finally:
         publisher.close()
