@@ -63,13 +63,12 @@ def main() -> None:
         result = {"machine": machine(), "students": given.students, "figures": {}, "failures": []}
         for repeat in measured(planned(given.students, given.repeat, given.only), given.folder):
             _add(result, repeat)
-            _write(result, given.json)
+            _write(result, given.json, given.docs)
     found = outcomes(result["figures"], result["students"])
     result["rows"] = [outcome.as_json() for outcome in found]
-    _write(result, given.json)
+    _write(result, given.json, given.docs)
     screen.print(screen_table(found, result["students"]))
     if given.docs:
-        _write(result, DOCS / "performance" / "figures.json")
         write_page(DOCS / "performance.md", markdown(result, found, _draw(DOCS / "performance")))
     if result["failures"]:
         sys.exit("\n".join(f"{each['measurement']} failed: {each['failure']}" for each in result["failures"]))
@@ -86,10 +85,11 @@ def _add(result: dict[str, Any], repeat: Repeat) -> None:
         result["failures"].append({"measurement": repeat.measurement, "failure": repeat.failure})
 
 
-def _write(result: dict[str, Any], file: Path | None) -> None:
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(result) + "\n", encoding="utf-8")
+def _write(result: dict[str, Any], named: Path | None, docs: bool) -> None:
+    for file in (named, DOCS / "performance" / "figures.json" if docs else None):
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(result) + "\n", encoding="utf-8")
 
 
 def _draw(folder: Path) -> list[str]:

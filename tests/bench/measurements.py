@@ -21,8 +21,8 @@ from rich.console import Console
 SMALL_DISTRICT = 500
 """Students of each of many districts."""
 
-SHARED_DISTRICTS = 8
-"""How many districts two processes of a worker share among them."""
+SHARED_DISTRICT, SHARED_DISTRICTS = 2_000, 8
+"""Students of each of the districts that two processes of a worker share, and how many these are at least."""
 
 screen = Console(stderr=True)
 
@@ -55,7 +55,8 @@ def planned(students: int, repeats: int, only: Sequence[str] = ()) -> list[Measu
     size, tenth = str(students), str(students // 10)
     some = min(repeats, 2)
     districts = ("--districts", str(max(2, students // SMALL_DISTRICT)), "--students", str(SMALL_DISTRICT))
-    shared = ("--districts", str(SHARED_DISTRICTS), "--students", str(students // SHARED_DISTRICTS))
+    each = min(SHARED_DISTRICT, students // SHARED_DISTRICTS)
+    shared = ("--districts", str(students // max(each, 1)), "--students", str(each))
     everything = [
         Measurement("clever", "stages", ("--students", size, "--accounts"), repeats),
         Measurement("tenth", "stages", ("--students", tenth, "--accounts"), repeats),

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rich.table import Table
 
-from tests.bench.rows import Outcome
+from tests.bench.rows import CHANGED, FIRST, Figures, Outcome, seconds
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 CHARTS = {
@@ -61,6 +62,7 @@ def markdown(result: Mapping[str, Any], outcomes: Sequence[Outcome], charts: Seq
         lines[0] += f" {clever[0]['accounts']:,} accounts were there before."
     lines += ["", "| row | aim | median | spread (repeats) | met |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(cells(outcome))} |" for outcome in outcomes]
+    lines += compared_with(result["figures"])
     if result["failures"]:
         lines += ["", "What failed, and is missing above:", ""]
         lines += [f"- {each['measurement']}: {each['failure']}" for each in result["failures"]]
@@ -69,6 +71,19 @@ def markdown(result: Mapping[str, Any], outcomes: Sequence[Outcome], charts: Seq
     lines += ["", "| on | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in result["machine"].items()]
     return "\n".join(lines)
+
+
+def compared_with(figures: Figures) -> list[str]:
+    """Give what Rollcall's nights are compared with, in seconds: dlt's nights, and the parts of the floor's."""
+    lines = []
+    if dlt := figures.get("dlt"):
+        nights = [f"{night} {median(seconds(figures, 'dlt', night)):.1f} s" for night in (FIRST, CHANGED)]
+        lines += ["", f"dlt {dlt[0]['version']}: {', '.join(nights)}."]
+    for night in (FIRST, CHANGED) if figures.get("floor") else ():
+        parts = [repeat["nights"][night]["parts"] for repeat in figures["floor"]]
+        told = ", ".join(f"{part} {median(each[part] for each in parts):.2f}" for part in parts[0])
+        lines += ["", f"The floor, {night}: {median(seconds(figures, 'floor', night)):.1f} s ({told})."]
+    return lines
 
 
 def write_page(page: Path, generated: str) -> None:

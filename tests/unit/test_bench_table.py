@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.bench.measurements import Measurement, measured, planned
-from tests.bench.report import BEGIN, END, NoPlaceError, cells, markdown, write_page
+from tests.bench.report import BEGIN, END, NoPlaceError, cells, compared_with, markdown, write_page
 from tests.bench.rows import CHANGED, FIRST, NIGHTS, ROWS, Outcome, outcomes
 
 
@@ -97,6 +97,14 @@ def test_the_page_says_what_failed_and_on_what_machine_the_rest_was_measured() -
     assert "- dlt: no space left" in page
     assert "| cores | 2 |" in page
     assert "(performance/memory.svg)" in page
+
+
+def test_what_nights_are_compared_with_is_told_in_seconds_and_by_version() -> None:
+    nights = {night: {"seconds": 4.0, "parts": {"fetch": 1.0, "write": 3.0}} for night in (FIRST, CHANGED)}
+    told = "\n".join(compared_with({"dlt": [{"version": "1.31.0", "nights": nights}], "floor": [{"nights": nights}]}))
+    assert "dlt 1.31.0: first load 4.0 s, 1% changed 4.0 s." in told
+    assert "The floor, 1% changed: 4.0 s (fetch 1.00, write 3.00)." in told
+    assert compared_with({}) == []
 
 
 def test_a_measurement_that_fails_is_told_of_and_takes_no_other_with_it(tmp_path: Path) -> None:
