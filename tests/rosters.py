@@ -29,8 +29,11 @@ def roster(database: str, district: str, records: Sequence[Record]) -> None:
     apply_changes(database, district, [created(record) for record in records])
 
 
-def apply_changes(database: str, district: str, changes: Sequence[Change]) -> None:
-    """Apply these changes to a registered district, as its next roster version."""
+def apply_changes(database: str, district: str, changes: Sequence[Change], places_updated: int = 0) -> None:
+    """Apply these changes to a registered district, as its next roster version.
+
+    `places_updated` are the teachers who become, or are no longer, the primary one of their class.
+    """
     with connect(database, "rollcall_apply") as connection:
         row = connection.execute(
             f"SELECT roster_version, {', '.join(KINDS)} FROM rosters WHERE district = %s".encode(), (district,)
@@ -39,6 +42,8 @@ def apply_changes(database: str, district: str, changes: Sequence[Change]) -> No
         version, *existing = row
         started, *chunks, completed = approved(district, version, changes, dict(zip(KINDS, existing, strict=True)))
         assert isinstance(started, ChangeSetStarted)
+        places = started.counts["places"].model_copy(update={"updated": places_updated})
+        started = started.model_copy(update={"counts": {**started.counts, "places": places}})
         staged = StagedChangeSet(connection, started)
         for chunk in chunks:
             assert isinstance(chunk, ChangeSetChunk)

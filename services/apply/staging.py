@@ -1,5 +1,6 @@
 """A change set as it arrives: its chunks staged in the connection's own temporary tables, each once."""
 
+from collections import Counter
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -56,9 +57,9 @@ class StagedChangeSet:
         self.started = started
         self.connection = connection
         self.digest_change = StateDigest()
+        self.counted: Counter[tuple[RecordKind, Operation]] = Counter()
         self.places_updated = 0
         self._seen: set[int] = set()
-        self._changes = 0
         if started.changes:
             connection.execute("SET temp_buffers = '64MB'")
             connection.execute("SET work_mem = '64MB'")
@@ -86,7 +87,7 @@ class StagedChangeSet:
                 f"{type(error).__name__}"
             ) from None
         self._seen.add(chunk.chunk)
-        self._changes += len(chunk.changes)
+        self.counted.update((change.kind, change.op) for change in chunk.changes)
 
     def _copy(self, chunk: _Chunk) -> None:
         places: list[ChangedPlace] = []
@@ -124,10 +125,11 @@ class StagedChangeSet:
             raise IncompleteChangeSetError(
                 f"the header of change set {started.change_set} does not count its {', '.join(uncounted)}"
             )
-        if self._seen != set(range(1, started.chunks + 1)) or self._changes != started.changes:
+        changes = self.counted.total()
+        if self._seen != set(range(1, started.chunks + 1)) or changes != started.changes:
             raise IncompleteChangeSetError(
                 f"change set {started.change_set} should have {started.changes} changes in {started.chunks} chunks "
-                f"and has {self._changes} in {len(self._seen)}; it is not applied, the next sync makes it anew"
+                f"and has {changes} in {len(self._seen)}; it is not applied, the next sync makes it anew"
             )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -14,6 +14,15 @@ from services.cli.failures import CommandError
 from services.diff.applied import AppliedRoster
 from services.district_rows import districts
 from services.districts import District
+
+_ONE_SIDED_PLACES = """
+    SELECT count(*) FROM (SELECT class, part, person FROM places WHERE district = %(district)s) place
+    FULL JOIN (
+        SELECT unnest(classes) AS class, 'teacher' AS part, id AS person FROM teachers WHERE district = %(district)s
+        UNION ALL
+        SELECT unnest(classes), 'student', id FROM students WHERE district = %(district)s
+    ) theirs USING (class, part, person)
+    WHERE place.class IS NULL OR theirs.class IS NULL"""
 
 
 def district_checks(connection: psycopg.Connection[Any]) -> Iterator[Check]:
@@ -49,8 +58,8 @@ def roster_check(connection: psycopg.Connection[Any], district: str) -> Check:
             counted[kind] = len(digests)
             for one in digests.values():
                 digest.replace(None, one)
-        places = connection.execute("SELECT count(*) FROM places WHERE district = %s", (district,)).fetchone()
-        counted["places"] = places[0] if places else 0
+        counted["places"] = _count(connection, "SELECT count(*) FROM places WHERE district = %(district)s", district)
+        one_sided = _count(connection, _ONE_SIDED_PLACES, district)
     wrong = [
         f"{counted[kind]:,} {kind} where its row says {total:,}"
         for kind, total in expected.totals.items()
@@ -58,6 +67,8 @@ def roster_check(connection: psycopg.Connection[Any], district: str) -> Check:
     ]
     if row is not None and digest.value() != row[0]:
         wrong.append("the digests of its records do not add up to its own")
+    if one_sided:
+        wrong.append(f"{one_sided:,} places stand with their class alone, or with their person alone")
     if wrong:
         return Check(
             name,
@@ -66,3 +77,9 @@ def roster_check(connection: psycopg.Connection[Any], district: str) -> Check:
             "database past Rollcall: restore it, or remove the district and add it anew",
         )
     return Check(name, ok=True, text=f"version {expected.roster_version} adds up, {counted['students']:,} students")
+
+
+def _count(connection: psycopg.Connection[Any], query: LiteralString, district: str) -> int:
+    row = connection.execute(query, {"district": district}).fetchone()
+    assert row is not None, "a count is always answered"
+    return int(row[0])
