@@ -221,20 +221,23 @@ class ProviderHttp:
     async def _accept(self, response: httpx.Response, where: str, may_shrink: bool) -> httpx.Response:
         if response.status_code not in (200, 204):
             raise refusal(response, self._clock.unix(), may_shrink=may_shrink)
-        body = bytearray()
+        chunks: list[bytes] = []
+        size = 0
         async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > self._body_bytes:
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._body_bytes:
                 raise PageTooHeavyError(
                     "incomplete",
                     f"the answer to {where} is larger than {self._body_bytes} bytes; lower the district's page size",
                 )
+        body = b"".join(chunks)
         if response.status_code == 200 and is_json(response) and not body[-64:].rstrip().endswith((b"}", b"]")):
             raise PassingError("incomplete", f"the answer to {where} breaks off after {len(body)} bytes")
         return httpx.Response(
             response.status_code,
             headers=[(name, value) for name, value in response.headers.multi_items() if name not in _ABOUT_THE_WIRE],
-            content=bytes(body.removeprefix(BYTE_ORDER_MARK)),
+            content=body.removeprefix(BYTE_ORDER_MARK),
             request=response.request,
         )
 

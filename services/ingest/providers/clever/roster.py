@@ -153,8 +153,8 @@ class CleverRoster:
 
     def count_shared_emails(self) -> None:
         """Count the people whose email an earlier one has; call it once, after the last user."""
-        hashes = np.frombuffer(self._email_hashes, dtype=np.int64)
-        if shared := len(hashes) - len(np.unique(hashes)):
+        hashes = np.sort(np.frombuffer(self._email_hashes, dtype=np.int64))
+        if shared := int(np.count_nonzero(hashes[1:] == hashes[:-1])):
             self._all_defects["email-shared"] += shared
 
     @cached_property
