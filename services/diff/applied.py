@@ -71,7 +71,7 @@ class AppliedRoster:
             return dict(cursor.execute(query, (self._district,)))
 
     def all_digests(self, kind: RecordKind) -> set[bytes]:
-        """Give the digests of all applied records of the kind, in a fifth of the time that their ids take, too."""
+        """Give the digests of all applied records of the kind: with the ids it would take twice as long."""
         query = sql.SQL("SELECT string_agg(digest, '') FROM {} WHERE district = %s").format(sql.Identifier(kind))
         row = self._connection.execute(query, (self._district,), binary=True).fetchone()
         joined: bytes = row[0] if row is not None and row[0] is not None else b""
