@@ -1,18 +1,22 @@
 """Plays a weeknight of thousands of districts on figures measured on one machine: `python -m tests.bench.great_night`.
 
 Nothing is pulled or applied here. Each district's moment comes from the real schedule; each stage takes as long as it
-was measured to take per record and per district (docs/performance.md), on so many workers. What comes out is when the
-night ends in each time zone and how long districts wait for their turn: see docs/scale.md.
+was measured to take per record (`--figures`: the JSON that `make bench` or tests.bench.stages writes; without it the
+million of docs/decisions/0009), on so many machines. What comes out is when the night ends in each time zone and how
+long districts wait for their turn: see docs/scale.md, where its chart is (tests/bench/great_night_chart.py).
 """
 
 import argparse
 import heapq
+import json
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from statistics import quantiles
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -35,6 +39,19 @@ ZONES = {
 LARGEST = 1_000_000
 SPREAD = 1.6
 """Sigma of the lognormal sizes: half of all students are in the largest twentieth of the districts."""
+
+
+_PROCESSES = ("ingest", "diff", "guard", "apply", "relay", "postgres", "kafka")
+_0009: dict[str, dict[str, float]] = {
+    night: dict(zip(_PROCESSES, cpu, strict=True))
+    for night, cpu in {
+        "first load": (27.9, 18.7, 4.4, 9.7, 13.7, 100.1, 11.9),
+        "nothing changed": (28.7, 8.7, 0.2, 0.6, 0.1, 7.4, 3.0),
+        "1% changed": (32.3, 12.7, 0.5, 1.7, 0.5, 14.6, 4.3),
+    }.items()
+}
+_0009_RECORDS = 1_216_645
+"""CPU seconds of each process in the nights of one million students, as docs/decisions/0009 has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +102,42 @@ def play(fleet: Sequence[Stage], number: int, students: int, night: date, window
     return [Night(timezone, due, records, done) for done, timezone, due, records in arrived]
 
 
+def micros_of(figures: Mapping[str, Any] | None, night: str) -> tuple[float, ...]:
+    """Give the CPU microseconds of a record in pull, diff, guard and apply, on such a night.
+
+    PostgreSQL's CPU of an unchanged night is diff's reading; what it takes beyond that is apply's, like the relay's.
+    Kafka's is counted with the pull, which writes nearly all of it. Raises KeyError where the figures lack a night.
+    """
+    if figures is None:
+        cpu, records = _0009, _0009_RECORDS
+    else:
+        run = figures["figures"]["clever"][0] if "figures" in figures else figures
+        records = sum(number for kind, number in run["records"].items() if kind != "places")
+        cpu = {
+            name: {process: cost["cpu"] for process, cost in measured["processes"].items()}
+            for name, measured in run["nights"].items()
+        }
+    spent, reading = cpu[night], cpu["nothing changed"]["postgres"]
+    writing = max(0.0, spent["postgres"] - reading)
+    seconds = (
+        spent["ingest"] + spent["kafka"],
+        spent["diff"] + reading,
+        spent["guard"],
+        spent["apply"] + spent["relay"] + writing,
+    )
+    return tuple(each / records * 1e6 for each in seconds)
+
+
+def through(nights: Sequence[Night], begins: datetime, hours: int) -> dict[str, list[int]]:
+    """Give how many records of each zone are through after each quarter of an hour."""
+    counted = {zone: [0] * (hours * 4) for zone in ZONES}
+    for night in nights:
+        quarter = max(0, math.ceil((night.done - begins) / timedelta(minutes=15)))
+        for later in range(quarter, hours * 4):
+            counted[night.timezone][later] += night.records
+    return counted
+
+
 def fleet_of(machines: int, cores: int, pulls: int, provider_seconds: float, micros: Sequence[float]) -> list[Stage]:
     """Give the stages on so many machines. `micros` are ingest's, diff's, guard's and apply's per record.
 
@@ -109,17 +162,22 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--pulls", type=int, default=4, help="pulls at once on each machine")
     parser.add_argument("--provider-micros", type=float, default=500, help="what a provider takes to answer a record")
-    parser.add_argument(
-        "--micros", type=float, nargs=4, required=True, help="measured microseconds a record: ingest diff guard apply"
-    )
+    parser.add_argument("--figures", type=Path, help="measured figures: JSON of make bench or tests.bench.stages")
+    parser.add_argument("--night", choices=list(_0009), default="1% changed", help="what kind of night all have")
+    parser.add_argument("--json", type=Path, help="where to write what the chart draws")
     arguments = parser.parse_args()
+    figures = json.loads(arguments.figures.read_text(encoding="utf-8")) if arguments.figures else None
+    micros = micros_of(figures, arguments.night)
     window = Window(starts=20, hours=6)
+    begins = datetime(2026, 11, 24, 1, tzinfo=UTC)  # 20:00 in New York
+    played: dict[str, dict[str, list[int]]] = {}
     table = Table(title=f"{arguments.districts:,} districts, {arguments.students:,} students", title_justify="left")
     for column in ("machines", "zone", "districts", "last one through", "waited longest", "99 of 100 within"):
         table.add_column(column, justify="left" if column == "zone" else "right")
     for machines in arguments.machines:
-        fleet = fleet_of(machines, arguments.cores, arguments.pulls, arguments.provider_micros / 1e6, arguments.micros)
+        fleet = fleet_of(machines, arguments.cores, arguments.pulls, arguments.provider_micros / 1e6, micros)
         nights = play(fleet, arguments.districts, arguments.students, date(2026, 11, 23), window)
+        played[str(machines)] = through(nights, begins, 14)
         for zone in ZONES:
             here = [night for night in nights if night.timezone == zone]
             waits = [(night.done - night.due).total_seconds() / 60 for night in here]
@@ -133,7 +191,20 @@ def main() -> None:
                 f"{quantiles(waits, n=100)[98]:.0f} min",
             )
         table.add_section()
-    Console().print(table)
+    screen = Console()
+    records = arguments.students * RECORDS_A_STUDENT
+    hours = ", ".join(
+        f"{stage} {records * micro / 3.6e9:.2f}"
+        for stage, micro in zip(("pull", "diff", "guard", "apply"), micros, strict=True)
+    )
+    screen.print(table)
+    screen.print(
+        f"hours of one core: {hours}; of waiting for providers: {records * arguments.provider_micros / 3.6e9:.1f}"
+    )
+    if arguments.json is not None:
+        arguments.json.write_text(
+            json.dumps({"begins": begins.isoformat(), "machines": played}) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":
