@@ -1,7 +1,7 @@
 """Turns OneRoster's users into teachers and students (oneroster.md sections 8, 9 and 13).
 
-Only the ids of teachers and students stay in memory as they are. The records wait compressed until the last user has
-come, because an id that comes once more with other values takes the first record back.
+Of each user little more than the id stays in memory. The records wait compressed until the last user has come, because
+an id that comes once more with other values takes the first record back.
 """
 
 from array import array
@@ -16,6 +16,7 @@ import numpy as np
 from schemas.records import Record, Student, Teacher
 from services.ingest.providers.oneroster.id_order import AscendingIds
 from services.ingest.providers.oneroster.id_positions import IdPositions
+from services.ingest.providers.oneroster.id_texts import IdTexts
 from services.ingest.providers.oneroster.masked_names import MaskedNames
 from services.ingest.providers.oneroster.places import Indexes
 from services.ingest.providers.oneroster.rows import UserRow
@@ -86,7 +87,7 @@ class People:
         self._defects = defects
         self._masked = MaskedNames()
         self._page_records = page_records
-        self.ids: list[str] = []
+        self.ids = IdTexts()
         self.states = bytearray()
         self._order = AscendingIds()
         self._index = IdPositions()
@@ -140,18 +141,15 @@ class People:
         self._index.add(list(new))
 
     def _add_new(self, row: UserRow) -> None:
-        state = self._state(row)
-        # Most who are no teachers or students are guardians, whose ids nobody asks for again.
-        self.ids.append(row.sourced_id if state else "")
+        self.ids.append(row.sourced_id)
         self._row_hashes.append(hash(row))
-        self.states.append(state)
+        self.states.append(self._state(row))
 
     def _add_again(self, index: int, row: UserRow) -> None:
         if self._row_hashes[index] == hash(row):
             self._defects["id-twice"] += 1
             return
         self._defects["id-twice-differing"] += 1
-        self.ids[index] = row.sourced_id
         self.states[index] |= KEPT | self._kinds(row)
 
     def _state(self, row: UserRow) -> int:
@@ -224,7 +222,7 @@ class People:
 
     def _pages_of(self, shelf: _Shelf[_TeacherFields] | _Shelf[_StudentFields]) -> Iterator[RecordPage]:
         of_kind = KEPT | _BITS[shelf.kind]
-        kept = sorted(self.ids[index] for index, state in enumerate(self.states) if state & of_kind == of_kind)
+        kept = sorted(self.ids.at(index for index, state in enumerate(self.states) if state & of_kind == of_kind))
         left_out = frozenset(kept)
         for records in shelf.pages():
             if remaining := [record for record in records if record.id not in left_out] if left_out else records:

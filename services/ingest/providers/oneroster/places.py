@@ -6,12 +6,13 @@ that sorting the numbers groups them by class and brings the same place together
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from services.ingest.providers.oneroster.id_texts import IdTexts
 from services.ingest.providers.oneroster.values import Defects
 
 Indexes: TypeAlias = npt.NDArray[np.int64]
@@ -45,7 +46,7 @@ class Places:
         keys[primary & ~students] |= 1
         self._keys.frombytes(keys.view(np.uint8).data)
 
-    def by_class(self, classes: int, ids: Sequence[str]) -> Iterator[tuple[list[str], list[str], list[str]]]:
+    def by_class(self, classes: int, ids: IdTexts) -> Iterator[tuple[list[str], list[str], list[str]]]:
         """Give the primary teachers, the other teachers and the students of each class by its index, each sorted.
 
         `ids` are the people's. The same place twice is one, and counted.
@@ -56,12 +57,12 @@ class Places:
         student_starts = np.searchsorted(keys, of_class | _STUDENT_BIT).tolist()
         for index in range(classes):
             start, middle, end = starts[index], student_starts[index], starts[index + 1]
-            primaries: list[str] = []
-            others: list[str] = []
+            primaries: list[int] = []
+            others: list[int] = []
             for key in keys[start:middle].tolist():
-                (primaries if key & 1 else others).append(ids[(key >> 1) & _PERSON_MASK])
-            people = ((keys[middle:end] >> 1) & _PERSON_MASK).tolist()
-            yield sorted(primaries), sorted(others), sorted(map(ids.__getitem__, people))
+                (primaries if key & 1 else others).append((key >> 1) & _PERSON_MASK)
+            students = ((keys[middle:end] >> 1) & _PERSON_MASK).tolist()
+            yield sorted(ids.at(primaries)), sorted(ids.at(others)), sorted(ids.at(students))
 
     def _sorted(self) -> npt.NDArray[np.int64]:
         # Sorted where they are: millions of places are not copied while everything else is still in memory.
