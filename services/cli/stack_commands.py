@@ -1,5 +1,6 @@
 """`rollcall up`, `down` and `status`: the local stack."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -136,9 +137,15 @@ def _districts(database: str) -> list[dict[str, Any]]:
                 "roster_version": night.roster_version,
                 "requested_at": night.requested_at.isoformat(),
                 "finished_at": night.finished_at.isoformat() if night.finished_at else None,
+                "waited_seconds": _seconds(night.requested_at, night.pulling_at),
+                "worked_seconds": _seconds(night.pulling_at, night.finished_at),
             }
             for night in last_nights(connection)
         ]
+
+
+def _seconds(begun: datetime | None, ended: datetime | None) -> float | None:
+    return round((ended - begun).total_seconds(), 1) if begun and ended else None
 
 
 def _print_addresses(report: dict[str, Any]) -> None:
@@ -168,10 +175,26 @@ def _print_status(report: dict[str, Any]) -> None:
         for worker, waiting in report["lag"].items():
             table.add_row(worker, str(waiting))
         output.print(table)
-    table = Table("district", "last night", "version", "asked for", "finished", box=None, padding=(0, 2, 0, 0))
+    table = Table(
+        "district",
+        "last night",
+        "version",
+        "asked for",
+        "finished",
+        "waited s",
+        "took s",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
     for night in report["districts"]:
         version, finished = night["roster_version"], night["finished_at"]
+        seconds = (night["waited_seconds"], night["worked_seconds"])
         table.add_row(
-            night["district"], night["state"], str(version or ""), night["requested_at"], finished or "not yet"
+            night["district"],
+            night["state"],
+            str(version or ""),
+            night["requested_at"],
+            finished or "not yet",
+            *("" if each is None else f"{each:,.1f}" for each in seconds),
         )
     output.print(table if report["districts"] else "No district has had a night yet.")
