@@ -102,9 +102,9 @@ FROM newcomers n;
 -- A district that was removed has left its updates on the topic; nobody is rostered there any more. Its removals count:
 -- they let its people go. And what was taken into account, at this roster version or a later one, is not news.
 DELETE FROM matching_staged r
-WHERE (NOT r.removed AND NOT EXISTS (SELECT FROM districts d WHERE d.district = r.district))
-   OR EXISTS (SELECT FROM activations a WHERE a.district = r.district AND a.kind = r.kind AND a.id = r.id
-              AND a.roster_version >= r.roster_version);
+WHERE EXISTS (SELECT FROM activations a WHERE a.district = r.district AND a.kind = r.kind AND a.id = r.id
+              AND a.roster_version >= r.roster_version)
+   OR (NOT r.removed AND NOT EXISTS (SELECT FROM districts d WHERE d.district = r.district));
 
 -- name: touch_staged
 -- The emails that people had and have now, where they come, go or change.

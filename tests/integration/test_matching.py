@@ -1,6 +1,7 @@
 """Whose account a rostered person has (DESIGN, "Whose account" and "Leaving"), on a real PostgreSQL."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ import pytest
 
 from services.activation.matching import PersonKey, Rostered, match_again
 from tests.matching import Matching
+from tests.pipeline import until
 
 
 @pytest.fixture(scope="module")
@@ -430,6 +432,72 @@ def test_the_database_refuses_a_person_with_two_accounts(matching: Matching) -> 
         )
     with pytest.raises(psycopg.errors.UniqueViolation):
         _import(matching, "clever", "", "ann", other)
+
+
+def test_the_database_refuses_what_points_to_an_account_that_is_not_there(matching: Matching) -> None:
+    nobodys = uuid4()
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        _import(matching, "clever", "", "ann", nobodys)
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        matching.query(
+            "INSERT INTO activations (district, kind, id, state, account_id, roster_version)"
+            " VALUES ('springfield', 'students', 'ann', 'activated', %s, 1)",
+            nobodys,
+        )
+
+
+def test_an_account_that_a_rostered_person_has_stays_and_keeps_its_id(matching: Matching) -> None:
+    account = matching.account("ann@school.example")
+    matching.night(matching.rostered("ann", "ann@school.example"))
+    for statement in (
+        "DELETE FROM accounts WHERE account_id = %s",
+        "UPDATE accounts SET account_id = gen_random_uuid() WHERE account_id = %s",
+    ):
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            matching.query(statement, account)
+    assert matching.state("ann") == ("activated", account)
+
+
+def test_what_is_known_of_an_id_goes_with_the_account(matching: Matching) -> None:
+    account = matching.account("ann@school.example")
+    matching.night(matching.rostered("ann", "ann@school.example"))
+    matching.night(matching.gone("ann"))
+    matching.query("DELETE FROM accounts WHERE account_id = %s", account)
+    assert matching.query("SELECT subject FROM identities") == []
+
+
+def test_an_account_does_not_go_while_somebody_is_matched_to_it(matching: Matching) -> None:
+    account = matching.account("ann@school.example")
+    with ThreadPoolExecutor(1) as pool:
+        with matching.activation.transaction():
+            matching.night(matching.rostered("ann", "ann@school.example"))
+            deleting = pool.submit(matching.query, "DELETE FROM accounts WHERE account_id = %s", account)
+            _await_waiting(matching)
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            deleting.result(timeout=60)
+    assert matching.state("ann") == ("activated", account)
+
+
+def test_an_id_does_not_come_with_an_account_that_is_just_going(matching: Matching) -> None:
+    account = matching.account()
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(matching.database) as deleting:
+        deleting.execute("DELETE FROM accounts WHERE account_id = %s", (account,))
+        importing = pool.submit(_import, matching, "clever", "", "ann", account)
+        _await_waiting(matching)
+        deleting.commit()
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            importing.result(timeout=60)
+
+
+def _await_waiting(matching: Matching) -> None:
+    """Return once a statement in the test's database waits for another's lock."""
+    with psycopg.connect(matching.database, autocommit=True) as looking:
+        until(
+            "a statement that waits for a lock",
+            lambda: looking.execute(
+                "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            ).fetchone(),
+        )
 
 
 def test_people_of_a_removed_district_are_not_matched_and_its_removals_let_them_go(matching: Matching) -> None:

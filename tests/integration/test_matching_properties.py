@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from services.activation.linking import LinkError, link_person
@@ -159,6 +159,66 @@ def test_whatever_the_order_and_the_cut_into_nights_everybody_ends_as_the_rule_s
     matching.accounts_changed()
     matching.night(*updates)
     assert _settled(matching) == expected(world)
+
+
+Facts = list[tuple[object, ...]]
+
+
+def _outcome(matching: Matching) -> tuple[Settled, Facts, Facts]:
+    """Give how everybody is settled, what is remembered of ids, and what was told."""
+    remembered = matching.query(
+        "SELECT provider, tenant, subject, account_id, proof, district, kind, number, birth_date, name_key"
+        " FROM identities ORDER BY 1, 2, 3"
+    )
+    told = matching.query(
+        "DELETE FROM outbox RETURNING subject, type, payload::jsonb #>> '{state}', payload::jsonb #>> '{reason}',"
+        " payload::jsonb #>> '{account_id}', payload::jsonb #>> '{text}', payload::jsonb #>> '{candidates}'"
+    )
+    return _settled(matching), remembered, sorted(told)
+
+
+ANN, BOB, ANN_TEACHES = (
+    PersonKey("springfield", *who) for who in (("students", "p1"), ("students", "p2"), ("teachers", "p1"))
+)
+A, B = EMAILS[:2]
+ONE, TWO = ACCOUNTS[:2]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(world=worlds, there_before=st.sets(st.sampled_from(PEOPLE)))
+@example(World({ANN: A, BOB: A}, {ONE: frozenset({A})}, {}), set())
+@example(World({ANN: A, BOB: A}, {ONE: frozenset({A})}, {}), {BOB})
+@example(World({ANN: A, ANN_TEACHES: B}, {ONE: frozenset({A})}, {}), set())
+@example(World({ANN: A, ANN_TEACHES: B}, {ONE: frozenset({A})}, {}), {ANN_TEACHES})
+@example(World({ANN: A}, {ONE: frozenset({A}), TWO: frozenset({A})}, {}), set())
+@example(World({ANN: A}, {ONE: frozenset({A}), TWO: frozenset()}, {("springfield", "p1"): TWO}), set())
+@example(World({ANN: A, BOB: None}, {ONE: frozenset({A})}, {("springfield", "p2"): ONE}), set())
+@example(World({ANN: A, BOB: B}, {ONE: frozenset({A, B})}, {}), set())
+def test_whoever_is_new_ends_as_whoever_had_left_and_comes_back(
+    matching: Matching, world: World, there_before: set[PersonKey]
+) -> None:
+    """New people who meet nobody are written at once; whoever was rostered before is always examined."""
+    outcomes = []
+    for left in (set(), world.people.keys() - there_before):
+        _begin(matching)
+        for account, emails in world.accounts.items():
+            _make(matching, account, emails)
+        for person, account in world.imports.items():
+            _import(matching, person, account)
+        matching.night(*(Rostered(key, 1, True) for key in left))
+        first, last = (
+            [
+                Rostered(key, 2, False, email, number="7", birth_date="2012-03-04", given="G", family=key.id)
+                for key, email in world.people.items()
+                if (key in there_before) is before
+            ]
+            for before in (True, False)
+        )
+        matching.night(*first)
+        matching.night(*last)
+        outcomes.append(_outcome(matching))
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0][0] == expected(world)
 
 
 # ---------------------------------------------------------------- a year of everything
