@@ -11,6 +11,7 @@ from services.ingest.providers.oneroster.classes import Classes
 from services.ingest.providers.oneroster.decode import ENROLLMENTS
 from services.ingest.providers.oneroster.enrollments import Enrollments
 from services.ingest.providers.oneroster.id_positions import IdPositions
+from services.ingest.providers.oneroster.id_texts import IdTexts
 from services.ingest.providers.oneroster.people import People
 from services.ingest.providers.oneroster.places import Places
 from services.ingest.providers.oneroster.rows import (
@@ -118,6 +119,16 @@ def test_ids_are_found_where_they_were_added_and_others_are_not(pages: list[list
     asked = [*known, "long-unknown"]
     assert positions.find(asked).tolist() == [*known.values(), -1]
     assert len(positions) == len(known)
+
+
+@given(ids=st.lists(st.text(st.characters()), max_size=20), data=st.data())
+def test_ids_kept_as_bytes_come_back_as_they_were(ids: list[str], data: st.DataObject) -> None:
+    texts = IdTexts()
+    for id_ in ids:
+        texts.append(id_)
+    asked = data.draw(st.lists(st.sampled_from(range(len(ids))))) if ids else []
+    assert texts.at(asked) == [ids[at] for at in asked]
+    assert len(texts) == len(ids)
 
 
 LAYOUTS = (b'{"enrollments":[%b]}', b' {\n "enrollments" : [ %b ] }\n', b'{"warnings":[],"enrollments":[%b]}')
