@@ -4,6 +4,7 @@ import copy
 from collections import Counter
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -72,7 +73,10 @@ def roles() -> st.SearchStrategy[dict[str, Any]]:
 
 @st.composite
 def users(draw: st.DrawFn, id_: str) -> list[dict[str, Any]]:
-    """Nobody, one row, or several under one id."""
+    """Mostly one row without a defect; else nobody, an odd row, or several under one id."""
+    if draw(st.integers(0, 2)):
+        kind = draw(st.sampled_from(("student", "student", "student", "teacher")))
+        return [person(id_, f"{id_[-3:]}@oak.example.org", {kind: {"school": SCHOOL, "schools": [SCHOOL]}}, {})]
     rows = draw(
         st.lists(
             st.builds(
@@ -96,6 +100,10 @@ def users(draw: st.DrawFn, id_: str) -> list[dict[str, Any]]:
 @st.composite
 def sections(draw: st.DrawFn, id_: str) -> list[dict[str, Any]]:
     members = st.lists(st.sampled_from((*PERSON_IDS, None, "gone")), max_size=5)
+    if draw(st.integers(0, 2)):
+        plain = st.lists(st.sampled_from(PERSON_IDS), max_size=3, unique=True)
+        facts = {"course": draw(st.sampled_from(COURSES)), "grade": draw(st.sampled_from(("5", "fifth")))}
+        return [section(id_, students=draw(plain), **facts)]
     row = section(
         id_,
         students=draw(members),
@@ -187,6 +195,61 @@ def test_whatever_happens_from_night_to_night_a_memory_changes_nothing(
                     path.unlink()
                 for path, content in kept.items():
                     path.write_bytes(content)
+
+
+def _without(collection: str, id_: str) -> Callable[[Rows], None]:
+    def change(rows: Rows) -> None:
+        rows[collection] = [row for row in rows[collection] if row["id"] != id_]
+
+    return change
+
+
+def _with(collection: str, at: int, **fields: Any) -> Callable[[Rows], None]:
+    def change(rows: Rows) -> None:
+        rows[collection][at] |= fields
+
+    return change
+
+
+SECOND_TEACHER = "e1" * 12
+CHANGES = {
+    "a student leaves": _without("users", student_id(1)),
+    "a teacher leaves": _without("users", TEACHER),
+    "a student becomes a teacher": _with("users", 0, roles={"teacher": {"school": SCHOOL}}),
+    "a teacher becomes a student": _with("users", 5, roles={"student": {"school": SCHOOL}}),
+    "a student's name changes": _with("users", 0, name={"first": "Eve", "last": "Lee"}),
+    "the school goes": _without("schools", SCHOOL),
+    "another school goes": _without("schools", SCHOOLS[1]),
+    "the course has another name": _with("courses", 0, name="Algebra"),
+    "the course goes": _without("courses", COURSE),
+    "the term ends": _with("terms", 0, end_date="2026-09-01"),
+    "the term goes": _without("terms", TERM),
+    "the class has another name": _with("sections", 0, name="Algebra"),
+    "the class has another grade": _with("sections", 0, grade="6"),
+    "the class has another teacher": _with("sections", 0, teacher=SECOND_TEACHER, teachers=[SECOND_TEACHER]),
+    "a student changes class": _with("sections", 0, students=[student_id(number) for number in range(2, 6)]),
+    "a student is named twice": _with("sections", 0, students=[student_id(1), student_id(1)]),
+    "an unknown student is named": _with("sections", 0, students=[student_id(1), "gone"]),
+    "the order of students changes": _with("sections", 0, students=[student_id(n) for n in (3, 1, 2, 5, 4)]),
+    "a row is unreadable": _with("users", 0, name=7),
+    "nothing": lambda rows: None,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
+def test_a_class_and_its_people_follow_what_they_are_made_of_there_and_back(
+    tmp_path: Path, change: Callable[[Rows], None]
+) -> None:
+    first = small_district()
+    first["schools"].append({"id": SCHOOLS[1], "name": "Elm"})
+    first["users"].append(teacher(SECOND_TEACHER))
+    first["users"][1] = student(2, email=None, role={"schools": [SCHOOL, SCHOOLS[1]]})
+    first["sections"] = [section(grade="fifth", students=[student_id(number) for number in range(1, 5)])]
+    changed = copy.deepcopy(first)
+    change(changed)
+    for rows in (first, changed, changed, first):
+        with_memory = result(partial(read, CleverServer(rows), tmp_path, memory_folder=tmp_path / "remembered"))
+        assert with_memory == result(partial(read, CleverServer(rows), tmp_path))
 
 
 DISTRICT = District(district="oak", name="Oak", provider="clever", url=HOST)

@@ -1,0 +1,100 @@
+"""What is remembered between pulls is a cache: it can be missing, foreign, old or impossible, and nobody fails."""
+
+import os
+import time
+from pathlib import Path
+
+from services.districts import District
+from services.ingest.remembered_rows import FORGOTTEN_AFTER_SECONDS, RememberedRow, RowMemory, forget_old
+
+OAK = District(district="oak", name="Oak", provider="clever", url="https://api.example.org")
+
+
+class _Row(RememberedRow, frozen=True):
+    what: str
+
+
+def _remembered(folder: Path, of: District = OAK, context: str = "") -> list[_Row]:
+    memory = RowMemory(folder, of)
+    memory.begin()
+    rows = list(memory.recall("users", _Row, context).between("", "z"))
+    memory.close()
+    return rows
+
+
+def _remember(folder: Path, rows: list[_Row]) -> None:
+    memory = RowMemory(folder, OAK)
+    memory.begin()
+    memory.remember("users", rows)
+    memory.keep()
+    memory.close()
+
+
+ROWS = [_Row(f"{number:05}", "a word") for number in range(5000)]
+
+
+def test_rows_come_back_from_where_they_are_asked_for_and_by_collection_and_context(tmp_path: Path) -> None:
+    _remember(tmp_path, ROWS)
+    assert _remembered(tmp_path) == ROWS
+    assert _remembered(tmp_path, context="another") == []
+    memory = RowMemory(tmp_path, OAK)
+    memory.begin()
+    recall = memory.recall("users", _Row)
+    for first in range(0, 5000, 500):
+        ids = {row.id for row in recall.between(f"{first:05}", f"{first + 499:05}")}
+        assert ids >= {f"{number:05}" for number in range(first, first + 500)}
+    assert list(memory.recall("sections", _Row).between("", "z")) == []
+    memory.close()
+
+
+def test_a_number_given_once_is_not_given_again_by_a_later_pull(tmp_path: Path) -> None:
+    given: list[int] = []
+    for _ in range(3):
+        memory = RowMemory(tmp_path, OAK)
+        memory.begin()
+        given += [memory.new_number(), memory.new_number()]
+        memory.keep()
+        memory.close()
+    assert len(set(given)) == len(given)
+
+
+def test_a_memory_is_put_in_place_only_when_it_is_kept_and_its_owner_alone_can_read_it(tmp_path: Path) -> None:
+    memory = RowMemory(tmp_path, OAK)
+    memory.begin()
+    memory.remember("users", ROWS)
+    memory.close()
+    assert list(tmp_path.iterdir()) == []
+    _remember(tmp_path, ROWS)
+    assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("oak.rows", 0o600)]
+
+
+def test_what_a_killed_pull_left_is_removed_by_the_next_one_of_its_district(tmp_path: Path) -> None:
+    killed, other = tmp_path / "oak.abc.unfinished", tmp_path / "oak-hill.abc.unfinished"
+    killed.touch()
+    other.touch()
+    _remember(tmp_path, ROWS)
+    assert not killed.exists()
+    assert other.exists()
+
+
+def test_what_was_remembered_of_another_url_is_not_given(tmp_path: Path) -> None:
+    _remember(tmp_path, ROWS)
+    assert _remembered(tmp_path, OAK.model_copy(update={"url": "https://elsewhere.example.org"})) == []
+
+
+def test_a_folder_that_cannot_be_made_is_no_failure(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.touch()
+    _remember(in_the_way, ROWS)
+    assert _remembered(in_the_way) == []
+
+
+def test_districts_that_were_not_pulled_for_long_are_forgotten(tmp_path: Path) -> None:
+    old, new, foreign = tmp_path / "old.rows", tmp_path / "new.rows", tmp_path / "foreign.txt"
+    long_ago = time.time() - FORGOTTEN_AFTER_SECONDS - 60
+    for path in (old, new, foreign):
+        path.touch()
+    os.utime(old, (long_ago, long_ago))
+    os.utime(foreign, (long_ago, long_ago))
+    forget_old(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["foreign.txt", "new.rows"]
