@@ -1894,7 +1894,7 @@ DROP TABLE place_rows;
 GRANT MAINTAIN ON schools, teachers, students, classes TO rollcall_apply;
 
 -- A first load of a million people: accounts are no longer held against `identities` and `activations` one by one, which
--- took a quarter of matching's time and wrote to every account that was found. What the foreign keys were for is kept, a
+-- took a quarter of writing newcomers and wrote to every account that was found. What the foreign keys were for is kept, a
 -- statement at a time.
 
 ALTER TABLE identities DROP CONSTRAINT identities_account_id_fkey;
