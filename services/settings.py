@@ -19,7 +19,8 @@ class Settings(BaseSettings):
         default=None, description="bootstrap servers of your Kafka (host:port,…); without it the embedded one is used"
     )
     database: SecretStr | None = Field(
-        default=None, description="address of your PostgreSQL (postgresql://…); without it the embedded one is used"
+        default=None,
+        description="address of your PostgreSQL, 17 or newer (postgresql://…); without it the embedded one is used",
     )
     kafka_port: int | None = Field(default=None, description="port of the embedded Kafka; one is chosen without it")
     postgres_port: int | None = Field(

@@ -16,6 +16,7 @@ from services.settings import Settings
 
 _NAME = re.compile(r"(\d{4})_(pre|post)_[a-z0-9_]+\.sql")
 _LOCK = 0x526F6C6C  # any number, the same for every migrating process
+_OLDEST_SERVER = 17  # it can be granted to have a table analyzed (MAINTAIN)
 
 
 class MigrationError(Exception):
@@ -50,10 +51,16 @@ def migrations() -> list[Migration]:
 def migrate(dsn: str) -> list[str]:
     """Run what has not been run yet and give those names; running it twice, or from two machines, does no harm.
 
-    Raises MigrationError where the database is newer than this code, psycopg.Error where a file fails.
+    Raises MigrationError where the database is newer than this code or its server too old, psycopg.Error where a file
+    fails.
     """
     done: list[str] = []
     with psycopg.connect(dsn, autocommit=True) as connection:
+        if (server := connection.info.server_version // 10_000) < _OLDEST_SERVER:
+            raise MigrationError(
+                f"Rollcall needs PostgreSQL {_OLDEST_SERVER} or newer and this is PostgreSQL {server}; upgrade it, "
+                "or name another one in ROLLCALL_DATABASE"
+            )
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         connection.execute(
             "CREATE TABLE IF NOT EXISTS migrations (number integer PRIMARY KEY, name text NOT NULL,"
