@@ -20,7 +20,8 @@ from deploy.local.postgres import Postgres
 from tests.bench.cost import costs
 from tests.bench.proof import WrongResultError
 from tests.bench.recorded import truth
-from tests.bench.stages import RECORDED, recorded_nights, screen, serving
+from tests.bench.stack import serving
+from tests.bench.stages import RECORDED, recorded_nights, screen
 from tests.stack import new_database
 
 BENCH_PYTHON = Path(sys.prefix) / "bench" / "bin" / "python"

@@ -8,11 +8,10 @@ no message is read again. A night takes what its parts take together, in one pro
 import argparse
 import http.client
 import json
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -21,16 +20,14 @@ from urllib.parse import urlsplit
 import msgspec
 import psycopg
 
-from deploy.local import ports
-from deploy.local.kafka import Kafka
-from deploy.local.postgres import Postgres
 from schemas.topics import UPDATES
 from services.apply.bulk_publisher import BulkPublisher
 from services.apply.relay import BATCH
 from services.topics import create_topics
 from tests.bench.proof import WrongResultError
 from tests.bench.recorded import LIMITS, truth
-from tests.bench.stages import RECORDED, recorded_nights, screen, serving
+from tests.bench.stack import servers, serving
+from tests.bench.stages import RECORDED, recorded_nights, screen
 
 COLLECTIONS = ("schools", "users", "sections")
 FIRST, CHANGED = 1, 3
@@ -170,25 +167,16 @@ def _text(row: msgspec.Raw) -> str:
 
 def measure(folder: Path) -> dict[str, Any]:
     """Give the seconds of each part of both nights. Raises WrongResultError where a change was missed."""
-    with tempfile.TemporaryDirectory(prefix="rollcall-bench-", ignore_cleanup_errors=True) as home:
-        kafka = Kafka(Path(home) / "kafka", ports.any_free())
-        postgres = Postgres(Path(home) / "postgres", ports.any_free())
-        kafka.start()
-        postgres.start()
-        try:
-            create_topics(kafka.bootstrap, "floor.")
-            publisher = BulkPublisher(kafka.bootstrap, "floor.", "floor")
-            with (
-                serving(folder) as (address, _),
-                psycopg.connect(postgres.address("postgres"), autocommit=True) as connection,
-            ):
-                floor = Floor(address, connection, publisher)
-                first, _ = floor.night(FIRST)
-                tonight, changed = floor.night(CHANGED)
-            publisher.close()
-        finally:
-            postgres.stop()
-            kafka.stop()
+    with (
+        servers() as own,
+        serving(folder) as (address, _),
+        psycopg.connect(own.postgres.address("postgres"), autocommit=True) as connection,
+    ):
+        create_topics(own.kafka.bootstrap, "floor.")
+        with closing(BulkPublisher(own.kafka.bootstrap, "floor.", "floor")) as publisher:
+            floor = Floor(address, connection, publisher)
+            first, _ = floor.night(FIRST)
+            tonight, changed = floor.night(CHANGED)
     _check(folder, changed)
     nights = {"first load": first, "1% changed": tonight}
     return {

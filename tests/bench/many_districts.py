@@ -11,8 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.fleet import WORKERS, fleet
+from tests.bench.fleet import fleet
 from tests.bench.recorded_districts import recorded_model
+from tests.bench.stack import WORKERS
 from tests.bench.stages import NIGHTS, RECORDED, bench, recorded_nights
 
 screen = Console()

@@ -24,9 +24,6 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local import ports
-from deploy.local.kafka import Kafka
-from deploy.local.postgres import Postgres
 from deploy.sandbox.district import DistrictDefinition
 from schemas.topics import UPDATES, Worker
 from services.database.connect import connect
@@ -38,13 +35,12 @@ from tests.bench.cost import Cost, costs
 from tests.bench.proof import UpdatesReader, WrongResultError, prove
 from tests.bench.recorded import ONEROSTER_LIMIT, record, truth
 from tests.bench.sampling import Sampler
+from tests.bench.stack import NIGHT_SECONDS, WORKERS, servers, serving
 from tests.pipeline import Pipeline, pipeline, until
 from tests.stack import new_database
 
 DISTRICT = "springfield"
-WORKERS: tuple[Worker, ...] = ("ingest", "diff", "guard", "apply", "relay")
 NIGHTS = (("first load", 1, "applied"), ("nothing changed", 2, "unchanged"), ("1% changed", 3, "applied"))
-NIGHT_SECONDS = 3600.0
 RECORDED = Path(tempfile.gettempdir()) / "rollcall-recorded"
 
 screen = Console()
@@ -66,7 +62,7 @@ class Bench:
         self._address = address
         self._processes = processes
         self._accounts = accounts
-        self._updates = UpdatesReader(running, DISTRICT)
+        self._updates = UpdatesReader(running)
         self._lag = ActivationLag(running)
         self._asking = connect(running.database, "rollcall_operator")
         self._looking = running.connect()
@@ -168,18 +164,6 @@ class Bench:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, int]]:
-    """Serve the recorded nights of this folder; give the address, and the id of the process."""
-    command = [sys.executable, "-m", "tests.bench.recorded", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{int(server.stdout.readline())}", server.pid
-        finally:
-            server.kill()
-
-
-@contextmanager
 def bench(
     folder: Path,
     workers: tuple[Worker, ...] = WORKERS,
@@ -189,34 +173,26 @@ def bench(
     """Give a bench on a Kafka and a PostgreSQL of its own; with `accounts` the activation worker runs too."""
     if accounts is not None:
         workers = (*workers, "activation")
-    with tempfile.TemporaryDirectory(prefix="rollcall-bench-", ignore_cleanup_errors=True) as home:
-        kafka = Kafka(Path(home) / "kafka", ports.any_free())
-        postgres = Postgres(Path(home) / "postgres", ports.any_free())
-        kafka.start()
-        postgres.start()
-        try:
-            with new_database(postgres.address("postgres")) as database, serving(folder) as (address, server):
-                migrate(database)
-                if accounts is not None:
-                    with psycopg.connect(database, autocommit=True) as connection:
-                        accounts.make(connection)
-                with pipeline(kafka.bootstrap, database, f"bench-{uuid.uuid4().hex[:8]}.", *workers) as running:
-                    credentials = Path(home) / "credentials.json"
-                    credentials.write_text('{"bearer": "recorded"}', encoding="utf-8")
-                    running.add_district(
-                        DISTRICT,
-                        provider=provider,
-                        url=address,
-                        credentials_file=str(credentials),
-                        page_size=ONEROSTER_LIMIT if provider == "oneroster" else None,
-                    )
-                    processes = {**running.pids(), "provider": server}
-                    processes |= {"postgres": postgres.process.pid or 0, "kafka": kafka.process.pid or 0}
-                    with closing(Bench(running, folder, address, processes, accounts)) as made:
-                        yield made
-        finally:
-            postgres.stop()
-            kafka.stop()
+    with (
+        servers() as own,
+        new_database(own.postgres.address("postgres")) as database,
+        serving(folder) as (address, server),
+    ):
+        migrate(database)
+        if accounts is not None:
+            with psycopg.connect(database, autocommit=True) as connection:
+                accounts.make(connection)
+        with pipeline(own.kafka.bootstrap, database, f"bench-{uuid.uuid4().hex[:8]}.", *workers) as running:
+            running.add_district(
+                DISTRICT,
+                provider=provider,
+                url=address,
+                credentials_file=own.credentials(),
+                page_size=ONEROSTER_LIMIT if provider == "oneroster" else None,
+            )
+            processes = {**running.pids(), "provider": server, **own.pids()}
+            with closing(Bench(running, folder, address, processes, accounts)) as made:
+                yield made
 
 
 def recorded_nights(folder: Path, students: int, provider: ProviderName = "clever", nights: int = 3) -> Path:
