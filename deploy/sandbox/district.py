@@ -131,11 +131,11 @@ class SandboxDistrict:
 
 
 def generate(definition: DistrictDefinition) -> SandboxDistrict:
-    """Make the district's first night: about 3,000 current classes and 1,250 teachers for each 20,000 students."""
+    """Make the district's first night: about 5,000 current classes and 1,250 teachers for each 20,000 students."""
     rng = np.random.default_rng([definition.seed, 1])
     schools = max(2, definition.students // 300)
     teachers = _hire(rng, schools, max(2, round(definition.students / 16 / schools)))
-    classes = _first_classes(rng, schools, max(7, round(0.15 * definition.students / schools)), teachers)
+    classes = _first_classes(rng, schools, max(7, round(0.25 * definition.students / schools)), teachers)
     district = SandboxDistrict(
         definition=definition,
         night=1,

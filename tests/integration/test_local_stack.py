@@ -5,7 +5,6 @@ import signal
 import smtplib
 import socket
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def _silence(_: str) -> None:
     """Progress is not what these tests are about."""
 
 
-def test_a_second_start_takes_less_than_15_seconds_and_keeps_the_state(settings: Settings) -> None:
+def test_a_second_start_keeps_the_state(settings: Settings) -> None:
     with stack.session(settings, _silence, sandbox=False) as first:
         assert first.record.kafka is not None
         assert first.record.database is not None
@@ -56,9 +55,7 @@ def test_a_second_start_takes_less_than_15_seconds_and_keeps_the_state(settings:
         with psycopg.connect(first.record.database) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
 
-    began = time.monotonic()
     with stack.session(settings, _silence, sandbox=False) as second:
-        assert time.monotonic() - began < 15
         assert second.record.kafka == first.record.kafka
         assert second.record.database == first.record.database
         with closing(KafkaAdminClient(bootstrap_servers=second.record.kafka)) as admin:

@@ -51,11 +51,11 @@ def test_the_same_definition_gives_the_same_district_and_another_seed_another_on
     assert first != other
 
 
-def test_twenty_thousand_students_have_three_thousand_current_classes_and_six_to_seven_places_each() -> None:
+def test_twenty_thousand_students_have_five_thousand_current_classes_and_six_to_seven_places_each() -> None:
     district = generate(definition(20_000))
     current = int(district.current_classes().sum())
     places = int((district.students.slots[:, :7] != NONE).sum())
-    assert 2900 <= current <= 3100
+    assert 4900 <= current <= 5100
     assert 6 <= places / 20_000 <= 7
     assert 1150 <= int((district.teachers.roles & TEACHES != 0).sum()) <= 1350
 
