@@ -14,6 +14,7 @@ from schemas.topics import Worker
 from services import clock
 from services.logs import configure_logs
 from services.metrics import serve_metrics
+from services.night_stages import telling
 from services.settings import Settings
 
 
@@ -53,7 +54,9 @@ def run_worker(name: Worker) -> None:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
-    cast(WorkerModule, importlib.import_module(MODULES[name])).run(settings, stop)
+    module = cast(WorkerModule, importlib.import_module(MODULES[name]))
+    with telling(name, settings):
+        module.run(settings, stop)
 
 
 def main() -> None:

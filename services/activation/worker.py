@@ -5,6 +5,7 @@ update counts once, by its roster version, however often it is delivered. So is 
 """
 
 import threading
+from collections import Counter
 
 import psycopg
 import structlog
@@ -46,13 +47,14 @@ class UpdatesLane:
         """See `services.worker.Lane`."""
         work = StageWork("match")
         with work.timed(size=sum(len(message.value or b"") for message in batch)):
-            matched = self._take(batch)
-        work.add(records=matched)
+            people = self._take(batch)
+        work.add(records=len(people))
+        work.share_out(_by_sync(people))
         log.debug("matched", **work.told())
         return batch[-1].offset
 
-    def _take(self, batch: list[Message]) -> int:
-        """Match the people of a batch; give how many there were."""
+    def _take(self, batch: list[Message]) -> list[tuple[Message, Rostered]]:
+        """Match the people of a batch; give them."""
         newest: dict[PersonKey, tuple[Message, Rostered]] = {}
         for message in batch:
             try:
@@ -65,9 +67,10 @@ class UpdatesLane:
             before = newest.get(person.key)
             if before is None or before[1].roster_version < person.roster_version:
                 newest[person.key] = (message, person)
-        if newest:
-            self._match(list(newest.values()))
-        return len(newest)
+        people = list(newest.values())
+        if people:
+            self._match(people)
+        return people
 
     def _match(self, people: list[tuple[Message, Rostered]]) -> None:
         """Match these people; those whom PostgreSQL refuses are found by halves and set aside, each alone."""
@@ -84,6 +87,14 @@ class UpdatesLane:
     def close(self) -> None:
         """See `services.worker.Lane`."""
         self._connection.close()
+
+
+def _by_sync(people: list[tuple[Message, Rostered]]) -> dict[str, int]:
+    """Give how many people the updates of each sync told of; one sync makes a district's roster version."""
+    messages = {(person.key.district, person.roster_version): message for message, person in people}
+    numbers = Counter((person.key.district, person.roster_version) for _, person in people)
+    syncs = {version: header(message.headers, "ce_correlationid") for version, message in messages.items()}
+    return {sync_id: numbers[version] for version, sync_id in syncs.items() if sync_id is not None}
 
 
 class DecisionsLane:

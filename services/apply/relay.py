@@ -6,6 +6,7 @@ events.
 """
 
 import threading
+from collections import Counter
 from typing import Any
 
 import psycopg
@@ -61,8 +62,9 @@ def _relay(
 def _publish_next(connection: psycopg.Connection[Any], publisher: BulkPublisher) -> bool:
     work = StageWork("publish")
     with work.timed():
-        published, size = publish_batch(connection, publisher)
+        published, size, syncs = publish_batch(connection, publisher)
     work.add(records=published, size=size)
+    work.share_out(syncs)
     if published:
         log.debug("published", **work.told())
     return published > 0
@@ -73,14 +75,15 @@ def _alone(connection: psycopg.Connection[Any]) -> bool:
     return bool(row and row[0])
 
 
-def publish_batch(connection: psycopg.Connection[Any], publisher: BulkPublisher) -> tuple[int, int]:
-    """Publish the oldest rows, at most BATCH of them, then delete them; give how many there were, and characters.
+def publish_batch(connection: psycopg.Connection[Any], publisher: BulkPublisher) -> tuple[int, int, Counter[str]]:
+    """Publish the oldest rows, at most BATCH of them, then delete them; give how many there were, their characters,
+    and how many there were of each sync.
 
     Raises PublishError, and deletes nothing, where not all of them became durable.
     """
     rows = connection.execute(QUERIES["oldest"], {"batch": BATCH}).fetchall()
     if not rows:
-        return 0, 0
+        return 0, 0, Counter()
     for row in rows:
         _, id_, topic, key, type_, payload, source, subject, time, correlation, causation = row
         headers: TextHeaders = [
@@ -100,4 +103,4 @@ def publish_batch(connection: psycopg.Connection[Any], publisher: BulkPublisher)
         publisher.publish(_TOPICS[topic], headers, key, payload)
     publisher.flush()
     connection.execute(QUERIES["published"], {"positions": [row[0] for row in rows]})
-    return len(rows), sum(len(row[5]) for row in rows)
+    return len(rows), sum(len(row[5]) for row in rows), Counter(row[9] for row in rows if row[9] is not None)

@@ -94,7 +94,7 @@ class ApplyLane:
             if not mine:  # else the same set from its beginning once more: what has come is not staged twice
                 self.close()
                 self._arriving, self._arriving_from = event, message.offset
-                self._work = StageWork("merge")
+                self._work = StageWork("merge", event.sync_id)
         elif isinstance(event, ChangeSetCompleted) and self._arriving is not None and mine:
             self._completed(self._stage(self._arriving), event, message)
             self.close()

@@ -12,9 +12,11 @@ from deploy.local.errors import StackError
 from deploy.local.record import StackRecord
 from services.cli.answer import AsJson, answer, output, progress
 from services.cli.failures import CommandError
+from services.cli.stage_table import stage_table, stages_told, told_by_district
 from services.database.connect import connect
 from services.installation import Installation, NothingRunningError, find_installation
 from services.lag import consumer_lag
+from services.night_stages import night_stages
 from services.nights import last_nights
 from services.settings import Settings
 
@@ -71,14 +73,16 @@ def down(as_json: AsJson = False) -> None:
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show where everything listens, the workers, how far each is behind, and the last night of each district."""
+    """Show where everything listens, the workers, how far each is behind, each stage's speed in the nights that run and
+    the last one, and the last night of each district.
+    """
     settings = Settings()
     running = record.running(settings.home)
     installation = find_installation(settings) if running else _configured(settings)
     report = {
         **_described(settings, running, installation),
         "lag": consumer_lag(installation.kafka, settings.topic_prefix),
-        "districts": _districts(installation.database),
+        **_nights(installation.database),
     }
     if as_json:
         answer(report)
@@ -128,9 +132,13 @@ def _without_password(database: str) -> str:
     return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
 
 
-def _districts(database: str) -> list[dict[str, Any]]:
+def _nights(database: str) -> dict[str, Any]:
     with connect(database, "rollcall_operator") as connection:
-        return [
+        nights, stages = last_nights(connection), night_stages(connection)
+    of_districts = told_by_district(nights, stages)
+    return {
+        "stages": stages_told(nights, stages),
+        "districts": [
             {
                 "district": night.district,
                 "state": night.state,
@@ -139,9 +147,11 @@ def _districts(database: str) -> list[dict[str, Any]]:
                 "finished_at": night.finished_at.isoformat() if night.finished_at else None,
                 "waited_seconds": _seconds(night.requested_at, night.pulling_at),
                 "worked_seconds": _seconds(night.pulling_at, night.finished_at),
+                "stages": of_districts.get(night.district, []),
             }
-            for night in last_nights(connection)
-        ]
+            for night in nights
+        ],
+    }
 
 
 def _seconds(begun: datetime | None, ended: datetime | None) -> float | None:
@@ -175,6 +185,8 @@ def _print_status(report: dict[str, Any]) -> None:
         for worker, waiting in report["lag"].items():
             table.add_row(worker, str(waiting))
         output.print(table)
+    if report["stages"]:
+        output.print(stage_table(report["stages"]))
     table = Table(
         "district",
         "last night",
@@ -183,6 +195,7 @@ def _print_status(report: dict[str, Any]) -> None:
         "finished",
         "waited s",
         "took s",
+        "slowest",
         box=None,
         padding=(0, 2, 0, 0),
     )
@@ -196,5 +209,6 @@ def _print_status(report: dict[str, Any]) -> None:
             night["requested_at"],
             finished or "not yet",
             *("" if each is None else f"{each:,.1f}" for each in seconds),
+            next((stage["stage"] for stage in night["stages"] if stage["slowest"]), ""),
         )
     output.print(table if report["districts"] else "No district has had a night yet.")

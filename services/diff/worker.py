@@ -92,7 +92,7 @@ class DiffLane:
         self.close()
         self._arriving = ArrivingSnapshot(event)
         self._arriving_from = message.offset
-        self._work = StageWork("compare")
+        self._work = StageWork("compare", event.sync_id)
 
     def _completed(self, arriving: ArrivingSnapshot, completed: SnapshotCompleted, message: Message) -> None:
         with self._database.connection() as connection:

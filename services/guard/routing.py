@@ -124,9 +124,10 @@ class Routing:
         if opened is not None and opened.begun_by(started):
             delivery.ack()
             return
-        work = StageWork("route")
+        work = StageWork("route", started.sync_id)
         async with self._locks.of(started.district):
-            judged = await self._transact(judge_once, started, self._rules.limit_percent)
+            with work.timed():
+                judged = await self._transact(judge_once, started, self._rules.limit_percent)
             if judged is None:
                 raise UnreadableMessageError(f"district {started.district} is not registered")
             for change_set in judged.superseded:

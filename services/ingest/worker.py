@@ -116,7 +116,7 @@ class Pulls:
         with ends_the_process(district=request.district, sync_id=request.sync_id):
             async with self._lines[request.district], self._slots:
                 cause = header(pull.deliveries[0].message.headers, "ce_id")
-                work = StageWork("pull")
+                work = StageWork("pull", request.sync_id)
                 async for attempt in transient_retries():
                     with attempt, work.timed():
                         await self._sync(request, cause, work)

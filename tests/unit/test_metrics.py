@@ -1,13 +1,15 @@
 """Each stage tells its own speed: counters for Prometheus, sums for the log line at its end."""
 
+import threading
 import urllib.request
+from collections.abc import Iterator
 from socket import socket
 from typing import get_args
 
 import pytest
 
 from schemas.topics import Worker
-from services.metrics import REGISTRY, WORKER_OF, PortTakenError, Stage, StageWork, serve_metrics
+from services.metrics import NIGHT_WORK, REGISTRY, WORKER_OF, PortTakenError, Stage, StageWork, Sums, serve_metrics
 
 
 def _counted(name: str, stage: Stage) -> float:
@@ -68,3 +70,42 @@ def test_metrics_are_served_where_a_port_is_set_and_a_taken_port_is_named() -> N
 
 def test_nothing_is_served_where_no_port_is_set() -> None:
     serve_metrics("an address that cannot be listened on", None)
+
+
+@pytest.fixture
+def followed() -> Iterator[None]:
+    NIGHT_WORK.follow(True)
+    yield
+    NIGHT_WORK.follow(False)
+
+
+@pytest.mark.usefixtures("followed")
+def test_the_seconds_of_work_that_goes_on_count_as_they_pass() -> None:
+    work, waited = StageWork("merge", "a sync"), threading.Event()
+    with work.timed(size=5):
+        waited.wait(0.02)
+        first = NIGHT_WORK.take()["a sync", "merge"]
+        assert NIGHT_WORK.some.is_set()
+    last = NIGHT_WORK.take()["a sync", "merge"]
+    assert first.seconds >= 0.02
+    assert last.bytes == 5
+    assert first.seconds + last.seconds == pytest.approx(work.seconds)
+    assert not NIGHT_WORK.some.is_set()
+
+
+@pytest.mark.usefixtures("followed")
+def test_a_batch_of_several_nights_is_shared_out_by_their_records() -> None:
+    work = StageWork("publish")
+    work.add(records=4, size=400, seconds=2.0)
+    work.share_out({"one": 1, "other": 3})
+    assert NIGHT_WORK.take() == {
+        ("one", "publish"): Sums(1, 100, 0.5),
+        ("other", "publish"): Sums(3, 300, 1.5),
+    }
+
+
+def test_a_process_whose_work_nobody_tells_keeps_none_of_it() -> None:
+    StageWork("pull", "a sync").add(records=1)
+    NIGHT_WORK.follow(True)
+    assert NIGHT_WORK.take() == {}
+    NIGHT_WORK.follow(False)
