@@ -23,7 +23,7 @@ from services.database.connect import with_role
 from services.district_rows import find_district
 from services.districts import District
 from services.faust_worker import Delivery, FaustWorker, ends_the_process, transient_retries
-from services.ingest import freed_memory
+from services.ingest.one_heap import share_one_heap
 from services.ingest.progress import NightProgress, Pool
 from services.ingest.providers.hosts import HostLimits
 from services.ingest.providers.open import open_source
@@ -37,12 +37,10 @@ from services.settings import Settings
 
 log = structlog.get_logger()
 
-LARGE_PULL = 50_000
-"""From so many records on it is worth a moment to give back what the pull used."""
-
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Pull what is asked for until `stop` is set. Pulls that are under way then begin anew at the next start."""
+    share_one_heap()
     asyncio.run(_run(settings, stop))
 
 
@@ -120,8 +118,6 @@ class Pulls:
                 async for attempt in transient_retries():
                     with attempt, work.timed():
                         await self._sync(request, cause, work)
-                if work.records > LARGE_PULL:
-                    await asyncio.to_thread(freed_memory.give_back)
             del self._pulls[request.sync_id]
             for delivery in pull.deliveries:
                 delivery.ack()

@@ -36,6 +36,8 @@ class Classes:
         self._sessions = UniqueRows[SessionRow](defects)
         self._courses: dict[str, CourseRow] = {}
         self._rows = UniqueRows[ClassRow](defects)
+        self._texts: dict[str, str] = {}
+        self._lists: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._codes: dict[str, int] = {}
         self._schools: dict[str, int] = {}
         self._school_of: Indexes = np.empty(0, dtype=np.int64)
@@ -56,8 +58,19 @@ class Classes:
             self._courses[row.sourced_id] = row
 
     def add(self, row: ClassRow) -> None:
-        """Take one class."""
-        self._rows.add(row)
+        """Take one class. All of them stay in memory, and have most of their texts and lists in common."""
+        text, list_ = self._texts.setdefault, self._lists.setdefault
+        shared = ClassRow(
+            row.sourced_id,
+            text(row.status, row.status),
+            text(row.title, row.title),
+            text(row.course_id, row.course_id),
+            text(row.school_id, row.school_id),
+            list_(row.term_ids, row.term_ids),
+            list_(row.grades, row.grades),
+            list_(row.subjects, row.subjects),
+        )
+        self._rows.add(shared)
 
     def settle(self, schools: Schools) -> None:
         """Decide about every class, once all of them have come."""
@@ -74,7 +87,7 @@ class Classes:
                     self.keep(row.sourced_id)
                 case "active":
                     active.append((row, self._terms_of(row, terms)))
-        self._rows = UniqueRows[ClassRow](self._defects)
+        self._rows, self._texts, self._lists = UniqueRows[ClassRow](self._defects), {}, {}
         self.day = deciding_day(self._today, {term for _, named in active for term in named}, terms.values())
         if self.day != self._today:
             self._defects["term-gap"] += 1

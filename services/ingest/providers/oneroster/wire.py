@@ -5,7 +5,6 @@ Only the fields that Rollcall uses stand here and nothing else is ever decoded, 
 and demographics never leave the raw page. Sources: the OpenAPI files of OneRoster 1.1 and 1.2.
 """
 
-import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeAlias
@@ -144,16 +143,16 @@ def course_row(wire: CourseWire) -> CourseRow:
 
 
 def class_row(wire: ClassWire) -> ClassRow:
-    """Make a class's row. All of them stay in memory, and have most of their texts in common."""
+    """Make a class's row."""
     return ClassRow(
         wire.sourced_id,
-        sys.intern(wire.status or ""),
-        sys.intern(wire.title or ""),
-        sys.intern(_id(wire.course)),
-        sys.intern(_id(wire.school)),
-        tuple(sys.intern(term.sourced_id) for term in wire.terms or ()),
-        tuple(map(sys.intern, wire.grades or ())),
-        tuple(map(sys.intern, wire.subjects or ())),
+        wire.status or "",
+        wire.title or "",
+        _id(wire.course),
+        _id(wire.school),
+        tuple(term.sourced_id for term in wire.terms or ()),
+        tuple(wire.grades or ()),
+        tuple(wire.subjects or ()),
     )
 
 
