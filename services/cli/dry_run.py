@@ -120,10 +120,10 @@ async def _pull(
 ) -> tuple[_Snapshot, PullReport]:
     source = partial(open_source, district, HostLimits(settings.requests_at_once), settings)
     today = now().astimezone(ZoneInfo(district.timezone)).date()
-    report, snapshot = PullReport(), _Snapshot(district)
     async with aclosing(pull_roster(source, today)) as steps:
         async for step in steps:
-            if isinstance(step, PullReport):  # read from the start again: what came before is void
+            if isinstance(step, PullReport):  # read from the start, perhaps again: what came before is void
+                stack.close()
                 report, snapshot = step, _Snapshot(district)
                 stack.callback(snapshot.arrived.close)
                 continue
