@@ -6,16 +6,17 @@ from collections import deque
 class PartitionOffsets:
     """Keeps, for one partition, which received messages are not durable yet, lane by lane.
 
-    Only what lies before every message whose effect is still open may be committed (promise 6).
+    Only what lies before every message whose effect is still open may be committed (promise 6). `next` is the offset
+    after the last message received, None before any.
     """
 
     def __init__(self) -> None:
-        self._next: int | None = None
+        self.next: int | None = None
         self._open: dict[str, deque[int]] = {}
 
     def received(self, lane: str, offset: int) -> None:
         """A message of the lane is in hand; messages arrive in the order of their offsets."""
-        self._next = offset + 1
+        self.next = offset + 1
         self._open.setdefault(lane, deque()).append(offset)
 
     def durable(self, lane: str, offset: int) -> None:
@@ -29,5 +30,5 @@ class PartitionOffsets:
     def committable(self) -> int | None:
         """Give the offset to commit: the first one not durable, else the one after the last; None before any."""
         if not self._open:
-            return self._next
+            return self.next
         return min(waiting[0] for waiting in self._open.values())

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import psycopg
 import structlog
+from confluent_kafka import KafkaException
 from kafka.errors import KafkaError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
@@ -14,7 +15,7 @@ from services.messages import PublishError
 
 log = structlog.get_logger()
 
-TRANSIENT = (psycopg.OperationalError, psycopg.InterfaceError, KafkaError, PublishError)
+TRANSIENT = (psycopg.OperationalError, psycopg.InterfaceError, KafkaError, KafkaException, PublishError)
 """What may pass by itself. The worker lets go of everything, waits, and starts again from what was committed."""
 
 PAUSE_SECONDS = 1.0

@@ -1,29 +1,31 @@
-"""The loop of every kafka-python worker: poll, hand to lanes, commit what is durable. Nobody else polls or commits.
+"""The loop of the workers that have lanes: read, hand to lanes, commit what is durable. Nobody else reads or commits.
 
 A lane is one district's line through a worker (or one partition's, where order matters across keys). Lanes work side
 by side, each in order, so that a district that is enormous or broken delays no other (promise 9). Slow is not dead:
-while lanes work the loop goes on polling, with the partitions that are far ahead paused.
+while lanes work the loop goes on reading, with the partitions that are far ahead paused.
 """
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import structlog
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
-from kafka.errors import CommitFailedError, RebalanceInProgressError
-from kafka.structs import OffsetAndMetadata
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from schemas.topics import Topic
+from services.consumer import has_topic, make_consumer, read
 from services.messages import Message
 from services.offsets import PartitionOffsets
 from services.sessions import keep_running
 
 log = structlog.get_logger()
+
+Partition: TypeAlias = tuple[str, int]
+"""A topic, with the prefix, and the number of a partition."""
 
 BACKLOG_BYTES = 32 * 1024 * 1024
 """How much memory may wait in one partition's lanes before the partition is paused."""
@@ -135,49 +137,45 @@ class Worker:
         """Work until `stop` is set. Trouble that may pass is waited out as `keep_running` promises."""
         keep_running(lambda progress: _Session(self, progress).run(), self.stop)
 
-    def _consumer(self) -> KafkaConsumer:
-        return KafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            client_id=f"rollcall-{self.name}",
-            group_id=f"{self._prefix}rollcall.{self.name}",
-            group_instance_id=f"rollcall.{self.name}.{self._instance}" if self._instance else None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            allow_auto_create_topics=False,
-            metadata_max_age_ms=30_000,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
-            max_partition_fetch_bytes=self._fetch_bytes,
-            fetch_min_bytes=self._fetch_at_least,
-            fetch_max_wait_ms=round(self._fetch_wait_seconds * 1000),
-            max_poll_records=500,
+    def _consumer(self, committed: Callable[[KafkaError | None, list[TopicPartition]], None]) -> Consumer:
+        return make_consumer(
+            bootstrap=self._bootstrap,
+            client=f"rollcall-{self.name}",
+            group=f"{self._prefix}rollcall.{self.name}",
+            instance=f"rollcall.{self.name}.{self._instance}" if self._instance else None,
+            fetch_bytes=self._fetch_bytes,
+            fetch_at_least=self._fetch_at_least,
+            fetch_wait_seconds=self._fetch_wait_seconds,
+            committed=committed,
         )
 
 
-class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
+class _Session:
     """One membership in the consumer group, from joining to leaving."""
 
     def __init__(self, worker: Worker, progress: threading.Event) -> None:
         self._worker = worker
         self._progress = progress
-        self._may_lead_unknowingly = worker._instance is not None
-        self._lines: dict[tuple[TopicPartition, str], _Line] = {}
-        self._busy: dict[tuple[TopicPartition, str], _Line] = {}  # those that run or have something waiting
-        self._offsets: dict[TopicPartition, PartitionOffsets] = {}
-        self._committed: dict[TopicPartition, int] = {}
+        self._lines: dict[tuple[Partition, str], _Line] = {}
+        self._busy: dict[tuple[Partition, str], _Line] = {}  # those that run or have something waiting
+        self._ours: set[Partition] = set()
+        self._paused: set[Partition] = set()
+        self._offsets: dict[Partition, PartitionOffsets] = {}
+        self._committed: dict[Partition, int] = {}
+        self._committing = False
         self._committed_at = float("-inf")
+        self._joins_again = worker._instance is not None
 
     def run(self) -> None:
         worker = self._worker
-        self._consumer = worker._consumer()
+        self._consumer = worker._consumer(self._on_commit)
         self._pool = ThreadPoolExecutor(worker._lanes_at_once, thread_name_prefix=worker.name)
         try:
             for topic in worker._topics:
                 self._await_topic(topic)
-            self._consumer.subscribe(list(worker._topics), listener=self)
+            self._join()
             while not worker.stop.is_set():
-                self._take_back_what_was_put_aside()
-                self._receive(self._consumer.poll(timeout_ms=50 if self._busy else 500))
+                self._receive(read(self._consumer, 0.05 if self._busy else 0.5))
                 self._turn()
             self._finish()
         finally:
@@ -186,128 +184,136 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
                 line.close()
             self._lines.clear()
             self._busy.clear()
-            self._consumer.close(autocommit=False)
+            self._consumer.close()
 
     def _await_topic(self, topic: str) -> None:
-        """Join only once the topic is there: who leads a group without knowing its partitions assigns nothing."""
+        """Join only once the topic is there, so that the group is not made without it and anew soon after."""
         told = False
-        while not self._worker.stop.is_set() and not self._consumer.partitions_for_topic(topic):
+        while not self._worker.stop.is_set() and not has_topic(self._consumer, topic):
             if not told:
                 log.warning("topic-missing", topic=topic)
                 told = True
             self._worker.stop.wait(0.5)
 
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """See the join that now begins to its end; nothing is dropped before it is known what is assigned instead.
+    def _join(self) -> None:
+        self._consumer.subscribe(
+            list(self._worker._topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
 
-        kafka-python 3.0.12 that joins anew because a topic's partitions have changed forgets why once it has made the
-        assignment: a `poll` that ends before the broker answers is the last to look, and the worker would sit outside
-        its group for ever, alive and reading nothing (Java's client did so too, KAFKA-9815). A join asked for is
-        remembered until it is complete. No commit can be awaited here, on the client's own thread.
-        """
-        self._consumer._coordinator.request_rejoin()
+    def _on_revoke(self, _consumer: Consumer, _revoked: list[TopicPartition]) -> None:
+        """Commit once more, and drop nothing before it is known what is assigned instead."""
+        self._commit()
 
-    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
-        """Drop the state of partitions that others may have had since; the client reads them from what is committed."""
-        self._drop(set(lost))
+    def _on_lost(self, _consumer: Consumer, lost: list[TopicPartition]) -> None:
+        """Drop the state of partitions that others may have had since; they are read from what is committed."""
+        self._drop({(tp.topic, tp.partition) for tp in lost})
 
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+    def _on_assign(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
         """Drop the state of partitions that are no longer ours; their next owner starts from what is committed.
 
-        A partition that stays ours is read on from where it was (kafka-python keeps its position through every
-        rebalance), so its lanes must stay as they are: what they hold would not come again.
+        A partition that stays ours is read on from where it was, so its lanes must stay as they are: what they hold
+        would not come again.
 
         A static member that comes back gets the assignment it had, be it made before the topic existed. If it led the
-        group it leads it still, but the broker hides that from clients of kafka-python's age (JoinGroup before v9,
+        group it leads it still, but the broker hides that from clients of librdkafka's age (JoinGroup before v9,
         KIP-814), so that nobody would ever assign anew. Joining once more tells a leader, and disturbs nobody else.
         """
-        ours = set(assigned)
-        log.info("assigned", partitions=sorted(f"{tp.topic}/{tp.partition}" for tp in ours))
-        self._drop(self._offsets.keys() - ours)
-        if self._may_lead_unknowingly:
-            self._may_lead_unknowingly = False
-            self._consumer._coordinator.request_rejoin()
+        self._ours = {(tp.topic, tp.partition) for tp in assigned}
+        log.info("assigned", partitions=sorted(f"{topic}/{number}" for topic, number in self._ours))
+        self._drop(self._offsets.keys() - self._ours)
+        for tp in assigned:
+            offsets = self._offsets.get((tp.topic, tp.partition))
+            if offsets is not None and offsets.next is not None:
+                tp.offset = offsets.next
+        consumer.assign(assigned)
+        consumer.resume(assigned)
+        self._paused.clear()
+        if self._joins_again:
+            self._joins_again = False
+            self._join()
 
-    def _drop(self, partitions: Collection[TopicPartition]) -> None:
-        for tp in partitions:
-            self._offsets.pop(tp, None)
-            self._committed.pop(tp, None)
+    def _drop(self, partitions: Collection[Partition]) -> None:
+        self._ours -= set(partitions)
+        for partition in partitions:
+            self._offsets.pop(partition, None)
+            self._committed.pop(partition, None)
         for key in [key for key in self._lines if key[0] in partitions]:
             self._busy.pop(key, None)
             self._lines.pop(key).close()
 
-    def _receive(self, polled: dict[TopicPartition, list[Any]]) -> None:
-        for tp, records in polled.items():
-            topic = self._worker._topics[tp.topic]
-            offsets = self._offsets.setdefault(tp, PartitionOffsets())
-            for record in records:
-                message = Message(topic, tp.partition, record.offset, record.key, record.value, record.headers)
-                name = self._worker._lane_of(message)
-                line = self._lines.get((tp, name))
-                if line is None:
-                    line = self._lines[tp, name] = _Line(self._worker._open_lane(name), self._worker._batch_messages)
-                line.receive(message)
-                self._busy[tp, name] = line
-                offsets.received(name, record.offset)
-
-    def _take_back_what_was_put_aside(self) -> None:
-        """Let the client give out what it held of partitions that were paused and no longer are.
-
-        kafka-python 3.0.12 does so only while it holds nothing else, and takes what it has given out to the end for
-        something that it holds (`Fetcher.fetched_records`): the partition would then wait for ever.
-        """
-        fetcher = self._consumer._fetcher
-        if not fetcher._next_partition_records:
-            fetcher._next_partition_records = None
+    def _receive(self, records: list[Any]) -> None:
+        for record in records:
+            partition, offset = (record.topic(), record.partition()), record.offset()
+            offsets = self._offsets.get(partition)
+            if offsets is None:
+                offsets = self._offsets[partition] = PartitionOffsets()
+            # A rebalance in the middle of what was read: the rest of it is another's, or comes twice.
+            if partition not in self._ours or (offsets.next is not None and offset < offsets.next):
+                continue
+            topic = self._worker._topics[record.topic()]
+            message = Message(topic, record.partition(), offset, record.key(), record.value(), record.headers() or ())
+            name = self._worker._lane_of(message)
+            line = self._lines.get((partition, name))
+            if line is None:
+                line = self._lines[partition, name] = _Line(self._worker._open_lane(name), self._worker._batch_messages)
+            line.receive(message)
+            self._busy[partition, name] = line
+            offsets.received(name, offset)
 
     def _turn(self) -> None:
         """Collect what lanes have finished, give them what waits, commit, and hold back partitions far ahead."""
-        for (tp, name), line in list(self._busy.items()):
+        for (partition, name), line in list(self._busy.items()):
             if line.running is not None and line.running.done():
                 upto = line.running.result()
                 line.running = None
                 if upto is not None:
-                    self._offsets[tp].durable(name, upto)
+                    self._offsets[partition].durable(name, upto)
             if line.running is None and line.waiting:
                 line.running = self._pool.submit(line.lane.take, line.batch())
             if line.running is None:
-                del self._busy[tp, name]
-        if time.monotonic() - self._committed_at >= COMMIT_SECONDS:
+                del self._busy[partition, name]
+        if not self._committing and time.monotonic() - self._committed_at >= COMMIT_SECONDS:
             self._commit()
         self._hold_back()
 
     def _commit(self) -> None:
-        due = {
-            tp: offset
-            for tp, offsets in self._offsets.items()
-            if (offset := offsets.committable()) is not None and self._committed.get(tp) != offset
-        }
-        if not due:
-            return
-        offsets = {tp: OffsetAndMetadata(offset, "", -1) for tp, offset in due.items()}
-        # The group is moving on: what stays ours is committed later, the rest comes again to its next owner.
-        with suppress(CommitFailedError, RebalanceInProgressError):
-            self._consumer.commit(offsets)
-            self._committed.update(due)
-            self._committed_at = time.monotonic()
-            self._progress.set()
+        """Have Kafka told what is durable; `_on_commit` hears how that went."""
+        due = [
+            TopicPartition(*partition, offset)
+            for partition, offsets in self._offsets.items()
+            if (offset := offsets.committable()) is not None and self._committed.get(partition) != offset
+        ]
+        if due:
+            self._consumer.commit(offsets=due, asynchronous=True)
+            self._committing = True
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """Remember what is committed. What is not, as in a rebalance, is so later, or comes again to its next owner."""
+        self._committing = False
+        self._committed_at = time.monotonic()
+        for tp in partitions:
+            if error is None and tp.error is None:
+                self._progress.set()
+                if (tp.topic, tp.partition) in self._offsets:
+                    self._committed[tp.topic, tp.partition] = tp.offset
 
     def _hold_back(self) -> None:
-        backlog: dict[TopicPartition, int] = {}
-        for (tp, _), line in self._busy.items():
-            backlog[tp] = backlog.get(tp, 0) + line.waiting_bytes
-        paused = self._consumer.paused()
-        for tp in self._consumer.assignment():
-            full = backlog.get(tp, 0) > self._worker._backlog_bytes
-            if full and tp not in paused:
-                self._consumer.pause(tp)
-            elif not full and tp in paused:
-                self._consumer.resume(tp)
+        backlog: dict[Partition, int] = {}
+        for (partition, _), line in self._busy.items():
+            backlog[partition] = backlog.get(partition, 0) + line.waiting_bytes
+        most = self._worker._backlog_bytes
+        full = {partition for partition in self._ours - self._paused if backlog.get(partition, 0) > most}
+        room = {partition for partition in self._paused if backlog.get(partition, 0) <= most // 2}
+        if full:
+            self._consumer.pause([TopicPartition(*partition) for partition in full])
+        if room:
+            self._consumer.resume([TopicPartition(*partition) for partition in room])
+        self._paused = (self._paused | full) - room
 
     def _finish(self) -> None:
         """Take no more, let what runs come to its end, commit."""
-        for (tp, name), line in self._busy.items():
+        for (partition, name), line in self._busy.items():
             with suppress(TimeoutError):  # given up: what it was doing is delivered again
                 if line.running is not None and (upto := line.running.result(timeout=25)) is not None:
-                    self._offsets[tp].durable(name, upto)
+                    self._offsets[partition].durable(name, upto)
         self._commit()

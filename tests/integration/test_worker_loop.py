@@ -1,4 +1,4 @@
-"""The loop of the kafka-python workers: what is assigned is read, whatever the group has been through."""
+"""The loop of the workers that have lanes: what is assigned is read, whatever the group has been through."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -7,9 +7,9 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 import structlog
 from kafka import KafkaAdminClient, KafkaConsumer
-from kafka.coordinator.consumer import ConsumerCoordinator
 
 from schemas.topics import SNAPSHOTS
+from services import consumer
 from services.messages import Message, Publisher, key_text
 from services.topics import create_topics
 from services.worker import Lane, Worker
@@ -138,30 +138,70 @@ def test_workers_that_come_and_go_lose_no_session_no_message_and_no_lane_at_work
     assert recorder.closed_at_work == 0
 
 
-def test_a_worker_whose_group_is_slow_to_take_it_back_after_its_topic_grew_reads_on(
+def test_partitions_that_a_topic_gets_later_are_read_and_those_it_had_read_on(
     kafka: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(consumer, "METADATA_SECONDS", 1)
     create_topics(kafka, topic_prefix)
-    join, joined = ConsumerCoordinator._do_join_and_sync_async, list[ConsumerCoordinator]()
-
-    async def slow_from_the_second_on(self: ConsumerCoordinator) -> bytes:
-        assignment: bytes = await join(self)
-        if joined:
-            await self._manager._net.sleep(1.2)  # longer than a poll: the broker's answer is late
-        joined.append(self)
-        return assignment
-
-    monkeypatch.setattr(ConsumerCoordinator, "_do_join_and_sync_async", slow_from_the_second_on)
     recorder = Recorder()
     with working(kafka, topic_prefix, recorder.open_lane):
         _send(kafka, topic_prefix, 30)
         _all_taken(recorder, 30)
         with closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
-            admin.create_partitions({topic_prefix + SNAPSHOTS.name: SNAPSHOTS.partitions + 1})
-        joined[0]._cluster.request_update()
-        until("the group has it back", lambda: len(joined) >= 2 or None)
+            admin.create_partitions({topic_prefix + SNAPSHOTS.name: 2 * SNAPSHOTS.partitions})
         _send(kafka, topic_prefix, 60)
         _all_taken(recorder, 90)
+    assert {partition for partition, _ in recorder.taken} == set(range(2 * SNAPSHOTS.partitions))
+    assert len(recorder.taken) == 90
+
+
+def test_a_worker_shares_its_topic_with_one_of_an_older_release_that_reads_by_kafka_python(
+    kafka: str, topic_prefix: str
+) -> None:
+    create_topics(kafka, topic_prefix)
+    recorder, theirs = Recorder(), set[tuple[int, int]]()
+    older = KafkaConsumer(
+        topic_prefix + SNAPSHOTS.name,
+        bootstrap_servers=kafka,
+        group_id=f"{topic_prefix}rollcall.recorder",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+
+    def taken(number: int) -> bool | None:
+        polled = older.poll(100)
+        theirs.update((record.partition, record.offset) for records in polled.values() for record in records)
+        return len(theirs | recorder.messages()) >= number or None
+
+    with closing(older):
+        _send(kafka, topic_prefix, 30)
+        until("the older one takes all", lambda: taken(30))
+        older.commit()
+        first = set(theirs)
+        with working(kafka, topic_prefix, recorder.open_lane):
+            until("they share", lambda: (taken(30) and len(older.assignment()) == SNAPSHOTS.partitions / 2) or None)
+            _send(kafka, topic_prefix, 30)
+            until("both take what comes", lambda: taken(60))
+            assert theirs - first
+            assert recorder.messages()
+            assert not recorder.messages() & first
+            older.close()
+            _send(kafka, topic_prefix, 30)
+            until("the one left takes all", lambda: len(theirs | recorder.messages()) >= 90 or None)
+
+
+def test_a_worker_whose_place_another_takes_loses_its_session_and_nothing_is_lost(
+    kafka: str, topic_prefix: str
+) -> None:
+    create_topics(kafka, topic_prefix)
+    recorder = Recorder()
+    with structlog.testing.capture_logs() as logs, working(kafka, topic_prefix, recorder.open_lane, "0"):
+        _send(kafka, topic_prefix, 30)
+        _all_taken(recorder, 30)
+        with working(kafka, topic_prefix, recorder.open_lane, "0"):
+            until("the first is told", lambda: any(line["event"] == "session-lost" for line in logs) or None)
+            _send(kafka, topic_prefix, 30)
+            _all_taken(recorder, 60)
 
 
 class SetLane:
