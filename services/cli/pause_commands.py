@@ -23,6 +23,8 @@ from services.cli.house_rules import (
 )
 from services.cli.operator_session import OperatorSession, operator_session
 from services.clock import now
+from services.guard.calendar import house_closures
+from services.guard.rules_rows import calendar_of
 
 commands = typer.Typer(
     help="When nothing is applied: the offices' closures and the districts' summers.",
@@ -182,9 +184,6 @@ def _known(session: OperatorSession, district: str | None) -> None:
 def _built_in(session: OperatorSession, year: int) -> list[Row]:
     if not all(row["observed"] for row in rows(session, "office_calendar", {})):
         return []
-    # The holidays library takes longer to import than most commands take to run.
-    from services.guard.calendar import house_closures  # noqa: PLC0415
-
     return [
         {
             "id": None,
@@ -202,8 +201,6 @@ def _built_in(session: OperatorSession, year: int) -> list[Row]:
 
 
 def _pauses(session: OperatorSession, district: str, year: int) -> list[Row]:
-    from services.guard.rules_rows import calendar_of  # noqa: PLC0415
-
     return [
         {
             "name": pause.name,

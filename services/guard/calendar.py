@@ -12,8 +12,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from holidays import country_holidays
-
 THANKSGIVING = "Thanksgiving"
 WINTER_BREAK = "Winter break"
 SUMMER = "Summer"
@@ -117,12 +115,15 @@ def house_closures(year: int) -> tuple[Closure, Closure]:
 
     Thanksgiving is its Thursday and the Friday after. The winter break is the last two weeks of December, from the
     18th on, to the day before the first working day of January: a weekday that is no federal holiday, observed ones
-    among them.
+    among them. The law is short (5 U.S.C. 6103, Executive Order 11582), and a library that knows every country's takes
+    half a second and 27 MB of each process that asks it: a test holds this to one.
     """
-    federal = country_holidays("US", years=(year, year + 1))
-    [thursday] = (day for day in federal.get_named("Thanksgiving") if day.year == year)
-    reopening = date(year + 1, 1, 2)
-    while reopening.weekday() >= 5 or reopening in federal:  # Saturday or Sunday
+    november = date(year, 11, 1)
+    thursday = november + _DAY * ((3 - november.weekday()) % 7 + 21)  # the fourth one
+    new_year = date(year + 1, 1, 1)
+    observed = new_year + _DAY if new_year.weekday() == 6 else new_year  # that of a Sunday is observed on the Monday
+    reopening = observed + _DAY
+    while reopening.weekday() >= 5:  # Saturday or Sunday
         reopening += _DAY
     return (
         Closure(THANKSGIVING, thursday, thursday + _DAY),

@@ -1,7 +1,4 @@
-"""What may be meant by what people type about pauses and expected changes, at the command line and at the desk (pure).
-
-It knows nothing of holidays, whose library takes longer to import than most commands take to run.
-"""
+"""What may be meant by what people type about pauses and expected changes, at a terminal and at the desk (pure)."""
 
 import re
 from collections.abc import Sequence

@@ -5,10 +5,11 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from holidays import country_holidays
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.guard.calendar import Calendar, Closure, Pause, Summer
+from services.guard.calendar import Calendar, Closure, Pause, Summer, house_closures
 
 DAY = timedelta(days=1)
 ZONES = [
@@ -89,6 +90,18 @@ def test_thanksgiving_is_its_thursday_and_the_friday_after(year: int) -> None:
 def test_the_winter_break_is_from_18_december_to_the_day_before_the_first_working_day_of_january(year: int) -> None:
     [pause] = [p for p in Calendar("America/Chicago").pauses_of_year(year) if p.first_day == date(year, 12, 18)]
     assert pause == Pause(("Winter break",), date(year, 12, 18), LAST_DAY_OF_WINTER[year], "America/Chicago")
+
+
+def test_both_pauses_are_those_of_the_federal_holidays_in_every_year() -> None:
+    for year in range(2000, 2101):
+        federal = country_holidays("US", years=(year, year + 1))
+        thanksgiving, winter = house_closures(year)
+        assert "Thanksgiving" in federal[thanksgiving.first_day]
+        reopening = winter.last_day + DAY
+        assert reopening not in federal
+        assert reopening.weekday() < 5
+        between = (date(year + 1, 1, 2) + DAY * n for n in range((winter.last_day - date(year + 1, 1, 1)).days))
+        assert all(day in federal or day.weekday() >= 5 for day in between)
 
 
 def test_a_year_begins_with_the_break_of_the_year_before() -> None:
