@@ -3,15 +3,16 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from confluent_kafka import KafkaError
 
 from schemas.cloudevents import CloudEvent, Headers, event_id
 from schemas.events import Event
-from schemas.topics import PAGE_BYTES, UPDATES, Topic
+from schemas.topics import UPDATES, Topic
 from services.clock import now
+from services.producer import DELIVERY_SECONDS, PublishError, ReportingProducer
+
+__all__ = ["Message", "PublishError", "Publisher", "key_text", "make_event"]
 
 MOST_PENDING_BYTES = 32 * 1024 * 1024
 
@@ -37,10 +38,6 @@ class Message:
 def key_text(message: Message) -> str:
     """Give a message's key as text; a key that is none is everybody's and nobody's: the empty text."""
     return (message.key or b"").decode(errors="replace")
-
-
-class PublishError(Exception):
-    """A message could not be made durable in Kafka; nothing that depends on it may be committed."""
 
 
 def make_event(
@@ -72,31 +69,46 @@ def make_event(
     )
 
 
-class _SentByThread(threading.local):
-    """What a thread has sent and not flushed: lanes share a producer and answer each for its own messages."""
+class _Sent:
+    """What one thread has sent and not flushed; its reports come from the producer's own thread."""
 
     def __init__(self) -> None:
-        self.futures: list[Any] = []
         self.size = 0
+        self._under_way = 0
+        self._error: KafkaError | None = None
+        self._changed = threading.Condition()
+
+    def add(self, size: int) -> None:
+        """Count a message that is under way."""
+        self.size += size
+        with self._changed:
+            self._under_way += 1
+
+    def report(self, error: KafkaError | None, _: object) -> None:
+        """Count one that is durable, or given up."""
+        with self._changed:
+            self._under_way -= 1
+            self._error = self._error or error
+            self._changed.notify()
+
+    def await_all(self) -> None:
+        """Wait until none is under way; raise PublishError where any was given up."""
+        with self._changed:
+            all_told = self._changed.wait_for(lambda: not self._under_way, DELIVERY_SECONDS + 10)
+        if not all_told or self._error is not None:
+            raise PublishError(f"Kafka did not make messages durable: {self._error or 'it does not answer'}")
 
 
 class Publisher:
-    """A producer that says, at every flush, whether all it was given is durable (acks from all replicas)."""
+    """A producer that says, at every flush, whether all it was given is durable (acks from all replicas).
+
+    Lanes share it, each in a thread of its own, and each answers for its own messages. Raises PublishError where no
+    broker answers.
+    """
 
     def __init__(self, bootstrap: str, prefix: str, client_id: str) -> None:
-        self._prefix = prefix
-        self._producer = KafkaProducer(
-            bootstrap_servers=bootstrap,
-            client_id=client_id,
-            acks="all",
-            enable_idempotence=True,
-            compression_type="zstd",
-            linger_ms=5,
-            batch_size=128 * 1024,
-            max_request_size=2 * PAGE_BYTES,
-            allow_auto_create_topics=False,
-        )
-        self._sent = _SentByThread()
+        self._producer = ReportingProducer(bootstrap, prefix, client_id)
+        self._threads = threading.local()
 
     def publish(self, topic: Topic, event: CloudEvent, key: str | None = None) -> None:
         """Send an event, keyed by its district unless said otherwise. Durable only after `flush`."""
@@ -107,26 +119,24 @@ class Publisher:
 
         Whoever sends more than Kafka takes waits here, so that memory stays bounded.
         """
-        if self._sent.size > MOST_PENDING_BYTES:
+        if self._sent().size > MOST_PENDING_BYTES:
             self.flush()
-        try:
-            self._sent.futures.append(
-                self._producer.send(self._prefix + topic.name, value=value, key=key, headers=list(headers))
-            )
-        except KafkaError as error:
-            raise PublishError(f"{topic.name} did not take a message: {error}") from error
-        self._sent.size += len(value or b"")
+        sent = self._sent()
+        self._producer.send(topic, headers, key, value, sent.report)
+        sent.add(len(value or b""))
 
     def flush(self) -> None:
         """Wait until everything this thread sent is durable. Raises PublishError where any of it is not."""
-        pending, self._sent.futures, self._sent.size = self._sent.futures, [], 0
-        try:
-            self._producer.flush()
-            for future in pending:
-                future.get(timeout=0)
-        except KafkaError as error:
-            raise PublishError(f"Kafka did not make {len(pending)} messages durable: {error}") from error
+        sent = self._sent()
+        self._threads.sent = None
+        sent.await_all()
 
     def close(self) -> None:
         """Give up the connections; what was not flushed may be lost."""
-        self._producer.close(timeout=5)
+        self._producer.close()
+
+    def _sent(self) -> _Sent:
+        sent: _Sent | None = getattr(self._threads, "sent", None)
+        if sent is None:
+            sent = self._threads.sent = _Sent()
+        return sent
