@@ -3,6 +3,9 @@ SELECT district, name, provider, url, api_path, credentials_file, ca_file, tenan
        setting_up
 FROM districts ORDER BY district;
 
+-- name: ids
+SELECT district FROM districts;
+
 -- name: one
 SELECT district, name, provider, url, api_path, credentials_file, ca_file, tenant_id, page_size, timezone, plan, contact,
        setting_up

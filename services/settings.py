@@ -123,3 +123,8 @@ class Settings(BaseSettings):
         description="a file with the token, of at least 32 characters, that the product sends to the HTTP interface "
         "(docs/classes.md); without it nobody is let in there",
     )
+
+    @property
+    def remembered_rows(self) -> Path:
+        """The folder in which ingest remembers rows."""
+        return self.memory_folder or self.home / "remembered"

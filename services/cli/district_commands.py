@@ -13,6 +13,7 @@ from services.cli.operator_session import OperatorSession, operator_session
 from services.district_rows import district as district_row
 from services.district_rows import districts, put_district, remove_district
 from services.districts import District, PlanName, ProviderName
+from services.ingest.remembered_rows import forget
 
 DistrictId = Annotated[str, typer.Argument(metavar="ID", help="The district's id, such as springfield.")]
 Name = Annotated[str, typer.Option("--name", help="The district's name.")]
@@ -194,6 +195,10 @@ def remove(
                 err=True,
             )
         remove_district(session.connection, district_id)
+        try:
+            forget(session.settings.remembered_rows, district_id)
+        except OSError as error:
+            progress.print(f"What ingest remembers of its rows is still there ({error}); ingest deletes it itself.")
     if as_json:
         answer({"district": district_id, "removed": True})
     else:

@@ -14,7 +14,7 @@ import struct
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -219,15 +219,22 @@ class RowMemory:
         self._drop_new()
 
 
-def forget_old(folder: Path) -> None:
-    """Delete the memories of districts that were not pulled for long."""
+def forget_gone(folder: Path, registered: Collection[str]) -> None:
+    """Delete the memories of districts that are not registered any more, or were not pulled for long."""
     now = time.time()
     for path in (*folder.glob(f"*{_SUFFIX}"), *folder.glob(f"*{_UNFINISHED}")):
+        district = path.name.partition(".")[0]  # ids of districts have no dots
         try:
-            if now - path.stat().st_mtime > FORGOTTEN_AFTER_SECONDS:
-                path.unlink()
+            if district not in registered or now - path.stat().st_mtime > FORGOTTEN_AFTER_SECONDS:
+                path.unlink(missing_ok=True)
         except OSError as error:
             log.warning("row-memory-not-deleted", path=str(path), error=type(error).__name__)
+
+
+def forget(folder: Path, district: str) -> None:
+    """Delete what is remembered of a district, where it is on this machine. Raises OSError where that cannot be."""
+    for path in (folder / f"{district}{_SUFFIX}", *folder.glob(f"{district}.*{_UNFINISHED}")):
+        path.unlink(missing_ok=True)
 
 
 def _checked(body: bytes, check: int) -> bytes:

@@ -20,6 +20,7 @@ from schemas.topics import SYNC_REQUESTS
 from services import clock
 from services.async_publisher import AsyncPublisher
 from services.database.connect import with_role
+from services.district_rows import QUERIES as DISTRICTS
 from services.district_rows import find_district
 from services.districts import District
 from services.faust_worker import Delivery, FaustWorker, ends_the_process, transient_retries
@@ -28,7 +29,7 @@ from services.ingest.progress import NightProgress, Pool
 from services.ingest.providers.hosts import HostLimits
 from services.ingest.providers.open import open_source
 from services.ingest.pull import pull_roster
-from services.ingest.remembered_rows import RowMemory, forget_old
+from services.ingest.remembered_rows import RowMemory, forget_gone
 from services.ingest.snapshot import SnapshotWriter
 from services.ingest.source import PullFailedError, PullReport
 from services.installation import find_installation
@@ -36,6 +37,9 @@ from services.metrics import StageWork
 from services.settings import Settings
 
 log = structlog.get_logger()
+
+SECONDS_BETWEEN_FORGETTING = 60.0
+"""How long what is remembered of a district may outlive it."""
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -47,7 +51,6 @@ def run(settings: Settings, stop: threading.Event) -> None:
 async def _run(settings: Settings, stop: threading.Event) -> None:
     installation = find_installation(settings)
     dsn = with_role(installation.database, "rollcall_ingest")
-    forget_old(_memory_folder(settings))
     async with (
         AsyncConnectionPool(dsn, min_size=1, max_size=4, kwargs={"autocommit": True}, open=False) as pool,
         AsyncPublisher(installation.kafka, settings.topic_prefix, "rollcall-ingest") as publisher,
@@ -56,6 +59,15 @@ async def _run(settings: Settings, stop: threading.Event) -> None:
         pulls = Pulls(settings, cast(Pool, pool), publisher)
         worker.read(SYNC_REQUESTS, pulls.take)
         worker.app.on_partitions_assigned.connect(cast(Any, pulls.assigned))
+
+        async def forget() -> None:
+            with ends_the_process(task="forget"):
+                async for attempt in transient_retries():
+                    with attempt:
+                        await _forget_gone(cast(Pool, pool), settings.remembered_rows)
+
+        worker.app.task(forget)
+        worker.app.timer(SECONDS_BETWEEN_FORGETTING)(forget)
         try:
             await worker.run(stop)
         finally:
@@ -136,7 +148,7 @@ class Pulls:
                 bound.info("pull-not-needed")
                 return
             _refuse_other_plans(district)
-            memory = RowMemory(_memory_folder(self._settings), district)
+            memory = RowMemory(self._settings.remembered_rows, district)
             source = partial(open_source, district, self._limits, self._settings, memory=memory)
             today = clock.now().astimezone(ZoneInfo(district.timezone)).date()
             async with aclosing(pull_roster(source, today)) as steps:
@@ -186,8 +198,11 @@ class Pulls:
         return district
 
 
-def _memory_folder(settings: Settings) -> Path:
-    return settings.memory_folder or settings.home / "remembered"
+async def _forget_gone(pool: Pool, folder: Path) -> None:
+    """Forget the rows of districts that were removed meanwhile, perhaps from another machine: they hold names."""
+    async with pool.connection() as connection:
+        rows = await (await connection.execute(DISTRICTS["ids"])).fetchall()
+    await asyncio.to_thread(forget_gone, folder, {district for (district,) in rows})
 
 
 def _refuse_other_plans(district: District) -> None:

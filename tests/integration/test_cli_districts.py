@@ -50,6 +50,16 @@ def test_a_district_is_added_shown_changed_listed_and_removed(rollcall: Cli, tmp
     assert rollcall("district", "list", "--json").object == {"districts": []}
 
 
+def test_a_district_that_is_removed_leaves_nothing_of_its_rows_behind(rollcall: Cli, tmp_path: Path) -> None:
+    assert rollcall(*TYPED, "--url", "https://api.clever.test", "--credentials", _token(tmp_path)).status == 0
+    remembered = tmp_path / "remembered"  # below ROLLCALL_HOME
+    remembered.mkdir()
+    for name in ("springfield.rows", "another.rows"):
+        (remembered / name).touch()
+    assert rollcall("district", "remove", "springfield", "--yes").status == 0
+    assert [path.name for path in remembered.iterdir()] == ["another.rows"]
+
+
 def test_a_district_is_added_only_once(rollcall: Cli, tmp_path: Path) -> None:
     typed = (*TYPED, "--url", "https://api.clever.test", "--credentials", _token(tmp_path))
     assert rollcall(*typed).status == 0

@@ -241,3 +241,17 @@ def test_a_worker_that_is_asked_to_stop_while_it_pulls_ends_at_once_and_leaves_t
     assert not [event for event in _of(ingesting, "springfield") if isinstance(event, SnapshotCompleted)]
     ingesting.start("ingest")
     assert _completed(ingesting, "springfield")[0].records["students"] == 20_000
+
+
+def test_what_is_remembered_of_a_district_that_was_removed_is_deleted(
+    kafka: str, database: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    kept, gone = tmp_path / "springfield.rows", tmp_path / "removed.rows"
+    settings = {"ROLLCALL_MEMORY_FOLDER": str(tmp_path)}
+    with pipeline(kafka, database, topic_prefix, settings=settings) as running:
+        running.add_district("springfield")
+        kept.touch()
+        gone.touch()
+        running.start("ingest")
+        until("it is deleted", lambda: True if not gone.exists() else None, seconds=60)
+        assert kept.exists()

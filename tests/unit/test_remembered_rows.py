@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from services.districts import District
-from services.ingest.remembered_rows import FORGOTTEN_AFTER_SECONDS, RememberedRow, RowMemory, forget_old
+from services.ingest.remembered_rows import FORGOTTEN_AFTER_SECONDS, RememberedRow, RowMemory, forget, forget_gone
 
 OAK = District(district="oak", name="Oak", provider="clever", url="https://api.example.org")
 
@@ -96,5 +96,34 @@ def test_districts_that_were_not_pulled_for_long_are_forgotten(tmp_path: Path) -
         path.touch()
     os.utime(old, (long_ago, long_ago))
     os.utime(foreign, (long_ago, long_ago))
-    forget_old(tmp_path)
+    forget_gone(tmp_path, {"old", "new", "foreign"})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["foreign.txt", "new.rows"]
+
+
+def test_districts_that_are_not_registered_any_more_are_forgotten(tmp_path: Path) -> None:
+    for name in ("oak.rows", "oak-hill.rows", "oak.abc.unfinished", "oak-hill.abc.unfinished", "foreign.txt"):
+        (tmp_path / name).touch()
+    forget_gone(tmp_path, {"oak-hill"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "foreign.txt",
+        "oak-hill.abc.unfinished",
+        "oak-hill.rows",
+    ]
+
+
+def test_one_district_is_forgotten_with_what_a_pull_of_it_was_writing_and_no_other(tmp_path: Path) -> None:
+    for name in ("oak.rows", "oak.abc.unfinished", "oak-hill.rows", "oak-hill.abc.unfinished"):
+        (tmp_path / name).touch()
+    forget(tmp_path, "oak")
+    forget(tmp_path / "not there", "oak")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["oak-hill.abc.unfinished", "oak-hill.rows"]
+
+
+def test_a_pull_whose_district_is_forgotten_meanwhile_leaves_nothing_and_does_not_fail(tmp_path: Path) -> None:
+    memory = RowMemory(tmp_path, OAK)
+    memory.begin()
+    memory.remember("users", ROWS)
+    forget(tmp_path, "oak")
+    memory.keep()
+    memory.close()
+    assert list(tmp_path.iterdir()) == []
