@@ -9,18 +9,67 @@ import argparse
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+from rich.console import Console
 from rich.table import Table
 
+from deploy.sandbox.control import SandboxControl
+from deploy.sandbox.control_api import NewDistrict
 from deploy.sandbox.district import NightKind
 from deploy.sandbox.faults import Fault
+from deploy.sandbox.samples import register
 from services.database.connect import connect
-from tests.bench.nights import WORKERS, District, WrongResultError, screen, stack
+from services.database.migrate import migrate
+from services.district_rows import put_district
+from tests.bench.proof import WrongResultError
+from tests.bench.stack import NIGHT_SECONDS, WORKERS, Servers, servers
 from tests.guarding import partition_of
 from tests.pipeline import Pipeline, pipeline
+from tests.stack import new_database
 
 OURS = "springfield"
 ORDINARY_NIGHTS = 20
+
+screen = Console()
+
+
+class District:
+    """One Clever district of the sandbox, and its nights."""
+
+    def __init__(
+        self, running: Pipeline, sandbox: SandboxControl, home: Path, name: str, students: int, *script: NightKind
+    ) -> None:
+        self.name = name
+        self._running = running
+        self._sandbox = sandbox
+        made = sandbox.create_district(NewDistrict(district=name, provider="clever", students=students, script=script))
+        with connect(running.database, "rollcall_operator") as connection:
+            put_district(connection, register(made.definition, sandbox.base_url, home))
+        sandbox.truth(name, 1)  # the provider's own work is done before the clock starts
+
+    def prepare(self, number: int) -> None:
+        """Have the sandbox play this night, its data worked out, which a real provider would have ready."""
+        self._sandbox.set_night(self.name, number)
+        self._sandbox.truth(self.name)
+
+    def night(self, number: int) -> float:
+        """Run the night that is prepared; give its seconds. Raises WrongResultError where it is not applied rightly."""
+        begun = time.perf_counter()
+        night = self._running.ended(self._running.request(self.name), seconds=NIGHT_SECONDS)
+        seconds = time.perf_counter() - begun
+        if night.state != "applied":
+            raise WrongResultError(f"night {number} of {self.name} was {night.state}: {night.failure_text}")
+        truth = self._sandbox.truth(self.name, number)
+        rows = self._running.query(
+            "SELECT encode(digest, 'hex'), schools, teachers, students, classes, places FROM rosters"
+            " WHERE district = %s",
+            self.name,
+        )
+        if rows != [(truth.digest, *truth.totals.values())]:
+            raise WrongResultError(f"{self.name} is not as the generator says after night {number}")
+        return seconds
 
 
 class Neighbour:
@@ -37,7 +86,7 @@ class Neighbour:
 
     def ends(self, sync_id: str, *expected: str) -> None:
         """Wait until its night has ended in one of the ways expected."""
-        night = self.running.ended(sync_id, seconds=900)
+        night = self.running.ended(sync_id, seconds=NIGHT_SECONDS)
         if night.state not in expected:
             raise WrongResultError(
                 f"{self.district.name} was {night.state}, not {' or '.join(expected)}: {night.failure_text}"
@@ -57,25 +106,34 @@ def main() -> None:
     parser.add_argument("--enormous", type=int, default=40_000, help="students of the enormous one (default: 40,000)")
     given = parser.parse_args()
     table = Table("our night", "seconds", "× alone", title=f"{given.students:,} students beside {given.enormous:,}")
-    settings = {"ROLLCALL_RETRY_SECONDS": "60"}
-    prefix = f"bench-{uuid.uuid4().hex[:8]}."
-    with stack() as (kafka, database), pipeline(kafka, database, prefix, *WORKERS, settings=settings) as running:
+    with servers() as own, _running(own) as running:
         alone = 0.0
-        for name, seconds in _nights(running, given.students, given.enormous):
+        for name, seconds in _nights(running, own.home, given.students, given.enormous):
             alone = alone or seconds
             screen.print(f"{name}: {seconds:.2f} s")
             table.add_row(name, f"{seconds:.2f}", f"{seconds / alone:.1f}")
     screen.print(table)
 
 
-def _nights(running: Pipeline, students: int, enormous: int) -> Iterator[tuple[str, float]]:
+@contextmanager
+def _running(own: Servers) -> Iterator[Pipeline]:
+    with new_database(own.postgres.address("postgres")) as database:
+        migrate(database)
+        with connect(database, "rollcall_operator") as connection:
+            connection.execute("UPDATE office_calendar SET observed = false")
+        prefix, settings = f"bench-{uuid.uuid4().hex[:8]}.", {"ROLLCALL_RETRY_SECONDS": "60"}
+        with pipeline(own.kafka.bootstrap, database, prefix, *WORKERS, settings=settings) as running:
+            yield running
+
+
+def _nights(running: Pipeline, home: Path, students: int, enormous: int) -> Iterator[tuple[str, float]]:
     sandbox = running.start_sandbox()
     ordinary: NightKind = "ordinary"
-    ours = District(running, sandbox, "clever", students, name=OURS, script=("first", *(ordinary,) * ORDINARY_NIGHTS))
-    small = District(running, sandbox, "clever", students, name=beside("small"), script=("first", "mass", "ordinary"))
-    large = District(running, sandbox, "clever", enormous, name=beside("large"), script=("first",))
-    ours.night(1, "applied")
-    small.night(1, "applied")
+    ours = District(running, sandbox, home, OURS, students, "first", *(ordinary,) * ORDINARY_NIGHTS)
+    small = District(running, sandbox, home, beside("small"), students, "first", "mass", "ordinary")
+    large = District(running, sandbox, home, beside("large"), enormous, "first")
+    ours.night(1)
+    small.night(1)
     numbers = iter(range(2, 2 + ORDINARY_NIGHTS))
 
     def median(meanwhile: Callable[[], None] | None = None) -> float:
@@ -84,12 +142,7 @@ def _nights(running: Pipeline, students: int, enormous: int) -> Iterator[tuple[s
             ours.prepare(number)
             if meanwhile is not None:
                 meanwhile()
-            begun = time.perf_counter()
-            night = running.ended(running.request(OURS), seconds=900)
-            taken.append(time.perf_counter() - begun)
-            if night.state != "applied":
-                raise WrongResultError(f"our night {number} was {night.state}: {night.failure_text}")
-            ours.check(number)
+            taken.append(ours.night(number))
         return sorted(taken)[1]
 
     yield "alone", median()
