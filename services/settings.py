@@ -91,6 +91,12 @@ class Settings(BaseSettings):
         default=None, description="what the posts are signed with: whsec_ and at least 24 bytes in base64"
     )
     night_hours: int = Field(default=6, ge=1, le=10, description="hours over which a night's syncs are spread")
+    journal_days: int = Field(
+        default=400,
+        ge=120,
+        description="for how many days it is kept what was done each night: nights, judgements, sets that were held, "
+        "applied sets",
+    )
     desk_host: str = Field(
         default="127.0.0.1", description="the address the review desk listens on; 0.0.0.0 in a container"
     )

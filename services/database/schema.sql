@@ -1989,3 +1989,9 @@ GRANT SELECT, INSERT, UPDATE ON night_stages
     TO rollcall_ingest, rollcall_diff, rollcall_guard, rollcall_apply, rollcall_relay, rollcall_activation;
 GRANT SELECT ON night_stages TO rollcall_operator;
 GRANT SELECT ON nights TO rollcall_relay;
+
+-- What is written down of every night is forgotten in the end: by the scheduler, and of the desk by the desk itself.
+GRANT SELECT ON judgements, holds, ledger TO rollcall_scheduler;
+GRANT DELETE ON nights, judgements, holds, ledger TO rollcall_scheduler;
+GRANT DELETE ON desk.nights TO rollcall_desk;
+CREATE INDEX nights_by_age ON desk.nights (began_at);

@@ -1,5 +1,5 @@
-"""The scheduler: asks for each district's sync when its night has come, and for the one that was missed; and writes
-what districts must be told of pauses, lost connections and conflicts.
+"""The scheduler: asks for each district's sync when its night has come, and for the one that was missed; writes what
+districts must be told of pauses, lost connections and conflicts; and forgets what was done in nights long ago.
 
 What has been asked for and told is in the database, and doing it twice does nothing there, so that any number of
 schedulers may run, and one that was down begins by catching up.
@@ -7,7 +7,7 @@ schedulers may run, and one that was down begins by catching up.
 
 import asyncio
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from psycopg.rows import class_row
@@ -20,6 +20,7 @@ from services.guard.telling import tell_due
 from services.ingest.schedule import ScheduledDistrict, Window, due
 from services.installation import find_installation
 from services.nights import last_nights, request_sync
+from services.retention import forget_before
 from services.settings import Settings
 
 log = structlog.get_logger()
@@ -46,6 +47,12 @@ def request_due(dsn: str, window: Window, now: datetime) -> list[str]:
         ]
 
 
+def forget_due(dsn: str, before: datetime) -> dict[str, int]:
+    """Forget what was done in the nights before then, see `services.retention`; give how many rows of what."""
+    with connect(dsn, "rollcall_scheduler") as connection:
+        return forget_before(connection, before)
+
+
 async def _run(settings: Settings, stop: threading.Event) -> None:
     installation = find_installation(settings)
     window = Window(settings.night_starts, settings.night_hours)
@@ -68,7 +75,16 @@ async def _run(settings: Settings, stop: threading.Event) -> None:
             if told:
                 log.info("notices-written", notice_ids=told)
 
-    for task in (ask, tell):
+    async def forget() -> None:
+        with ends_the_process(task="retention"):
+            async for attempt in transient_retries():
+                with attempt:
+                    before = clock.now() - timedelta(days=settings.journal_days)
+                    forgotten = await asyncio.to_thread(forget_due, installation.database, before)
+            if forgotten:
+                log.info("journals-forgotten", **forgotten)
+
+    for task, when in ((ask, "* * * * *"), (tell, "* * * * *"), (forget, "17 * * * *")):
         app.task(task)
-        app.crontab("* * * * *")(task)
+        app.crontab(when)(task)
     await serve(app, stop)

@@ -103,14 +103,19 @@ def _lane_of(message: Message) -> str:
     return "" if message.topic in (UPDATES, ACTIVATIONS) else key_text(message)
 
 
-def sweep(connection: Connection) -> int:
-    """Delete the changes of every set that was decided or superseded longer ago than KEPT; give how many sets."""
-    sets, at = 0, now()
+def sweep(connection: Connection, nights_kept: timedelta) -> tuple[int, int]:
+    """Delete the changes of every set that was decided or superseded longer ago than KEPT, and old nights.
+
+    Gives how many sets, and how many nights.
+    """
+    sets, nights, at = 0, 0, now()
     while held_feed.delete_outlived(connection, at - KEPT, at):
         sets += 1
-    if sets:
-        log.info("swept", sets=sets)
-    return sets
+    while deleted := night_feed.forget(connection, at - nights_kept):
+        nights += deleted
+    if sets or nights:
+        log.info("swept", sets=sets, nights=nights)
+    return sets, nights
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -130,7 +135,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     def sweep_now_and_then(progress: threading.Event) -> None:
         while not stop.is_set():
             with pool.connection() as connection:
-                sweep(connection)
+                sweep(connection, timedelta(days=settings.journal_days))
             progress.set()
             stop.wait(SWEEP_SECONDS)
 

@@ -226,6 +226,15 @@ UPDATE desk.held_sets SET state = 'superseded', ended_at = %(synced_at)s
 WHERE district = %(district)s AND state = 'held' AND base_version < %(roster_version)s
     AND change_set <> %(change_set)s;
 
+-- name: forget_nights
+-- Nights of long ago, but the newest of each district and those of sets that were held.
+DELETE FROM desk.nights WHERE (district, sync_id) IN (
+    SELECT old.district, old.sync_id FROM desk.nights old
+    WHERE old.began_at < %(before)s
+        AND EXISTS (SELECT FROM desk.nights n WHERE n.district = old.district AND n.began_at > old.began_at)
+        AND NOT EXISTS (SELECT FROM desk.held_sets h WHERE h.district = old.district AND h.sync_id = old.sync_id)
+    LIMIT %(batch)s);
+
 -- name: outlived
 SELECT held_set FROM desk.held_sets
 WHERE ended_at < %(before)s AND changes_deleted_at IS NULL

@@ -1,5 +1,6 @@
 """What the topics tell of a district's nights, each event in its own part of the night's row."""
 
+from datetime import datetime
 from typing import TypeVar
 
 from psycopg.types.json import Jsonb
@@ -22,6 +23,8 @@ from services.guard.desk.read_model import Connection
 from services.messages import Message
 
 QUERIES = Queries("services.guard.desk", "feed.sql")
+
+FORGOTTEN_AT_ONCE = 5_000
 
 E = TypeVar("E", bound=Event)
 
@@ -107,3 +110,11 @@ def notice(connection: Connection, message: Message) -> None:
     event = read(message, Notice)
     connection.execute(QUERIES["notice"], event.model_dump())
     tell(connection, event.district)
+
+
+def forget(connection: Connection, before: datetime) -> int:
+    """Delete nights that began before then, some at once; give how many, and 0 once there are none left to delete.
+
+    The newest of each district stays, and so does every night whose set was held.
+    """
+    return connection.execute(QUERIES["forget_nights"], {"before": before, "batch": FORGOTTEN_AT_ONCE}).rowcount
