@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import zlib
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +194,7 @@ def test_a_ca_file_does_not_replace_the_public_authorities(
     certificate: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contexts: list[ssl.SSLContext] = []
-    monkeypatch.setattr(httpx, "AsyncClient", lambda **made: contexts.append(made["verify"]))
+    monkeypatch.setattr("services.ingest.providers.http.Network", lambda trust, **_: contexts.append(trust))
     ProviderHttp(
         "https://oak.example.org",
         limits=HostLimits(1),
@@ -218,6 +218,73 @@ def test_https_to_a_server_that_only_speaks_http_says_so(tmp_path: Path) -> None
 
     with pytest.raises(PullFailedError, match=r"does not speak TLS as https does.*check the district's url"):
         asyncio.run(read())
+
+
+async def pull_through(
+    asked: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, bypass: str
+) -> None:
+    """Read a district while the environment names a proxy, which notes what it is asked and refuses."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        address = f"http://user:secret@127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, address)
+        monkeypatch.setenv("no_proxy", bypass)
+        await drain(district(tmp_path, url=url), request_seconds=5, retry_seconds=0.2)
+
+
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        ("http://oak.example.org", b"GET http://oak.example.org/ims/oneroster/v1p1/orgs?"),
+        ("https://oak.example.org", b"CONNECT oak.example.org:443 HTTP/1.1"),
+    ],
+)
+def test_a_proxy_of_the_environment_is_asked_in_the_servers_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, line: bytes
+) -> None:
+    asked: list[bytes] = []
+    with pytest.raises(PullFailedError) as failed:
+        asyncio.run(pull_through(asked, tmp_path, monkeypatch, url, ""))
+    assert asked[0].startswith(line)
+    assert b"proxy-authorization: basic " in asked[0].lower()
+    assert "secret" not in failed.value.text
+
+
+def test_a_server_that_no_proxy_names_is_asked_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read() -> None:
+        async with serving(plain) as url:
+            await pull_through(asked, tmp_path, monkeypatch, url, "127.0.0.1")
+
+    asked: list[bytes] = []
+    asyncio.run(read())
+    assert asked == []
+
+
+def test_one_connection_serves_a_whole_pull(tmp_path: Path) -> None:
+    connections = 0
+    ordinary = OneRosterServer(small_district(), clamp=4)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with suppress(asyncio.IncompleteReadError):
+            while head := (await reader.readuntil(b"\r\n\r\n")).decode():
+                answer = ordinary(httpx.Request("GET", f"http://here{head.split(' ', 2)[1]}"))
+                await plain(writer, answer.content, 0)
+        writer.close()
+
+    async def read() -> dict[str, Record]:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            return await drain(district(tmp_path, url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+
+    assert asyncio.run(read()) == whole_roster(tmp_path)
+    assert connections == 1
 
 
 def test_a_port_where_nothing_listens_says_so(tmp_path: Path) -> None:

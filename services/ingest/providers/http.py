@@ -19,6 +19,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from services.ingest.providers.answers import PageTooHeavyError, PassingError, address, is_json, origin, refusal
 from services.ingest.providers.hosts import HostLimits
+from services.ingest.providers.network import Network
 from services.ingest.source import PullFailedError
 
 FIRST_CONTACT_SECONDS = 60.0
@@ -88,22 +89,21 @@ class ProviderHttp:
         self._pull_ends = self._clock.monotonic() + pull_seconds
         self._answered = False
         self._wait = wait_exponential_jitter(initial=1, max=60, jitter=1)
-        self._client = httpx.AsyncClient(
-            verify=_trust(ca_file),
-            timeout=httpx.Timeout(request_seconds, connect=min(CONNECT_SECONDS, request_seconds)),
-            headers={"Accept": "application/json", "User-Agent": "Rollcall"},
-            follow_redirects=False,
-            transport=transport,
+        trust = _trust(ca_file)
+        self._transport = transport or Network(
+            trust,
+            connect_seconds=min(CONNECT_SECONDS, request_seconds),
+            silence_seconds=request_seconds,
         )
 
     async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
+        await self._transport.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.__aexit__(kind, error, trace)
+        await self._transport.__aexit__(kind, error, trace)
 
     async def get(
         self,
@@ -171,13 +171,15 @@ class ProviderHttp:
         host = url.netloc.decode()
         async with self._limits.slot(host, until):
             self._count_request(url.host)
-            request = self._client.build_request("GET" if form is None else "POST", url, data=form)
+            request = httpx.Request("GET" if form is None else "POST", url, headers=_HEADERS, data=form)
+            request = next(auth.auth_flow(request))
             where = f"{request.method} {address(url)}"
             seconds = max(until - self._clock.monotonic(), 0.0)
             try:
                 with _translated(where, url.host):
                     async with asyncio.timeout(seconds):
-                        response = await self._client.send(request, auth=auth, stream=True)
+                        response = await self._transport.handle_async_request(request)
+                        response.request = request
                         self._answered = True
                         try:
                             return await self._accept(response, where, may_shrink)
@@ -242,6 +244,7 @@ class ProviderHttp:
         )
 
 
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "Rollcall"}
 _ABOUT_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 
