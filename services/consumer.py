@@ -8,19 +8,19 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 log = structlog.get_logger()
 
-QUEUE_BYTES = 16 * 1024 * 1024
+QUEUE_BYTES = 8 * 1024 * 1024
 """How much may wait in librdkafka until the loop takes it; one answer of Kafka's, unpacked, may come on top."""
 
-ANSWER_BYTES = 4 * 1024 * 1024
-"""How much Kafka may answer at once, over all partitions: compressed, a tenth perhaps of what it becomes."""
+FETCH_BYTES = 1024 * 1024
+"""How much Kafka may answer at once, where no message is longer: compressed, a tenth perhaps of what it becomes."""
 
-QUEUE_MESSAGES = 10_000
-"""How many messages of a partition may wait in librdkafka before no more are fetched."""
+QUEUE_MESSAGES = 2_000
+"""How many messages of a partition may wait in librdkafka: once it is paused they are dropped, and fetched anew."""
 
 METADATA_SECONDS = 30
 """How old may be what is known of the topics: so long a topic may have more partitions before they are read."""
 
-ANSWER_SECONDS = 10
+ANSWER_SECONDS = 5
 """How long a broker may take to tell about a topic."""
 
 BATCH = 500
@@ -45,7 +45,6 @@ def make_consumer(
     client: str,
     group: str,
     instance: str | None,
-    fetch_bytes: int,
     fetch_at_least: int,
     fetch_wait_seconds: float,
     committed: Callable[[KafkaError | None, list[TopicPartition]], None],
@@ -64,14 +63,14 @@ def make_consumer(
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
         "allow.auto.create.topics": False,
+        "metadata.recovery.strategy": "none",  # else each try to reach a broker that is away is logged, twenty a second
         "check.crcs": True,
         "topic.metadata.refresh.interval.ms": METADATA_SECONDS * 1000,
         "session.timeout.ms": 10_000,
         "heartbeat.interval.ms": 2_000,
         "fetch.min.bytes": fetch_at_least,
         "fetch.wait.max.ms": round(fetch_wait_seconds * 1000),
-        "max.partition.fetch.bytes": fetch_bytes,
-        "fetch.max.bytes": ANSWER_BYTES,
+        "fetch.max.bytes": FETCH_BYTES,
         "queued.max.messages.kbytes": QUEUE_BYTES // 1024,
         "queued.min.messages": QUEUE_MESSAGES,
         "fetch.queue.backoff.ms": 20,

@@ -5,6 +5,7 @@ by side, each in order, so that a district that is enormous or broken delays no 
 while lanes work the loop goes on reading, with the partitions that are far ahead paused.
 """
 
+import gc
 import threading
 import time
 from collections import deque
@@ -33,14 +34,14 @@ BACKLOG_BYTES = 32 * 1024 * 1024
 MESSAGE_BYTES = 2048
 """What a message takes in memory besides its value: a dozen headers and the objects around them."""
 
-FETCH_BYTES = 8 * 1024 * 1024
-"""How much is fetched of one partition at once, as Kafka has it: compressed, a tenth perhaps of what it becomes."""
-
 BATCH_MESSAGES = 2000
 """How many messages a lane is given at once, so that what it makes of them stays small, and others get their turn."""
 
 FETCH_WAIT_SECONDS = 0.5
 """How long Kafka may wait with its answer while nothing comes: what idle workers ask for again and again costs both."""
+
+OBJECTS_BETWEEN_COLLECTIONS = 20_000
+"""How many objects are made before Python looks for cycles: thousands of messages wait, and none is part of one."""
 
 LANES_AT_ONCE = 4
 """How many lanes work side by side, unless said otherwise."""
@@ -114,7 +115,6 @@ class Worker:
         lanes_at_once: int = LANES_AT_ONCE,
         batch_messages: int = BATCH_MESSAGES,
         backlog_bytes: int = BACKLOG_BYTES,
-        fetch_bytes: int = FETCH_BYTES,
         fetch_at_least: int = 1,
         fetch_wait_seconds: float = FETCH_WAIT_SECONDS,
     ) -> None:
@@ -128,13 +128,13 @@ class Worker:
         self._lanes_at_once = lanes_at_once
         self._batch_messages = batch_messages
         self._backlog_bytes = backlog_bytes
-        self._fetch_bytes = fetch_bytes
         self._fetch_at_least = fetch_at_least
         self._fetch_wait_seconds = fetch_wait_seconds
         self.stop = stop
 
     def run(self) -> None:
         """Work until `stop` is set. Trouble that may pass is waited out as `keep_running` promises."""
+        gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
         keep_running(lambda progress: _Session(self, progress).run(), self.stop)
 
     def _consumer(self, committed: Callable[[KafkaError | None, list[TopicPartition]], None]) -> Consumer:
@@ -143,7 +143,6 @@ class Worker:
             client=f"rollcall-{self.name}",
             group=f"{self._prefix}rollcall.{self.name}",
             instance=f"rollcall.{self.name}.{self._instance}" if self._instance else None,
-            fetch_bytes=self._fetch_bytes,
             fetch_at_least=self._fetch_at_least,
             fetch_wait_seconds=self._fetch_wait_seconds,
             committed=committed,

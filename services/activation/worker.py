@@ -31,8 +31,10 @@ log = structlog.get_logger()
 BATCH_MESSAGES = 5000
 """As many as sign-in can wait for: all turns of matching share one lock."""
 
-BACKLOG_BYTES = 16 * 1024 * 1024
-FETCH_BYTES = 1024 * 1024
+LANES_AT_ONCE = 2
+"""While one has the lock, the next reads what its people are."""
+
+BACKLOG_BYTES = 8 * 1024 * 1024
 _REFUSED = (psycopg.DataError, psycopg.IntegrityError)
 
 
@@ -147,8 +149,8 @@ def run(settings: Settings, stop: threading.Event) -> None:
         stop=stop,
         instance=settings.instance,
         batch_messages=BATCH_MESSAGES,
+        lanes_at_once=LANES_AT_ONCE,
         backlog_bytes=BACKLOG_BYTES,
-        fetch_bytes=FETCH_BYTES,
     )
     with working_beside("account-changes", lambda: follow_account_changes(installation.database, stop), stop):
         try:

@@ -1,5 +1,6 @@
 """The loop of the workers that have lanes: what is assigned is read, whatever the group has been through."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -202,6 +203,25 @@ def test_a_worker_whose_place_another_takes_loses_its_session_and_nothing_is_los
             until("the first is told", lambda: any(line["event"] == "session-lost" for line in logs) or None)
             _send(kafka, topic_prefix, 30)
             _all_taken(recorder, 60)
+
+
+def test_messages_longer_than_what_is_fetched_at_once_are_read_in_their_order(kafka: str, topic_prefix: str) -> None:
+    create_topics(kafka, topic_prefix)
+    recorder = Recorder()
+    with closing(Publisher(kafka, topic_prefix, "tests")) as publisher:
+        for _ in range(6):
+            publisher.publish_raw(SNAPSHOTS, [], b"springfield", os.urandom(3 * consumer.FETCH_BYTES))
+        publisher.flush()
+    with working(kafka, topic_prefix, recorder.open_lane):
+        _all_taken(recorder, 6)
+    assert [offset for _, offset in recorder.taken] == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_worker_that_finds_no_broker_waits_for_one_and_ends_when_it_is_told() -> None:
+    recorder = Recorder()
+    with structlog.testing.capture_logs() as logs, working("127.0.0.1:1", "", recorder.open_lane):
+        until("no broker answers", lambda: any(line["event"] == "session-lost" for line in logs) or None)
+    assert recorder.taken == []
 
 
 class SetLane:
