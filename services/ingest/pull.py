@@ -1,5 +1,7 @@
 """Pulls a district's roster: reads it from its provider, from the start again where it changed under way."""
 
+import errno
+import tempfile
 import traceback
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -14,6 +16,8 @@ log = structlog.get_logger()
 
 MAX_READS = 3
 """How often a roster that changes while it is read is begun anew."""
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 OpenSource: TypeAlias = Callable[[], AbstractAsyncContextManager[RosterSource]]
 
@@ -37,14 +41,24 @@ async def pull_roster(open_source: OpenSource, today: date) -> AsyncGenerator[Pu
         except PullFailedError:
             raise
         except Exception as error:  # one district's odd data must not stop the worker for all (promise 9)
-            log.error("adapter-fault", error=type(error).__name__, trace=traceback.format_tb(error.__traceback__))
-            raise PullFailedError(
-                "fault",
-                f"Rollcall could not cope with what the provider sent ({type(error).__name__}, a mistake in Rollcall); "
-                "the ingest worker's log says where it happened",
-            ) from error
+            raise _failure(error) from error
         return
     raise PullFailedError(
         "moved",
         f"the provider's data changed while they were read, {MAX_READS} times in a row; sync again when it is quieter",
+    )
+
+
+def _failure(error: Exception) -> PullFailedError:
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        return PullFailedError(
+            "disk-full",
+            f"no space is left for the temporary files of the pull in {tempfile.gettempdir()}, on the machine that "
+            "reads the roster; make room there, or name another folder by TMPDIR, then sync the district again",
+        )
+    log.error("adapter-fault", error=type(error).__name__, trace=traceback.format_tb(error.__traceback__))
+    return PullFailedError(
+        "fault",
+        f"Rollcall could not cope with what the provider sent ({type(error).__name__}, a mistake in Rollcall); "
+        "the ingest worker's log says where it happened",
     )

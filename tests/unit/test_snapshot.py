@@ -1,7 +1,10 @@
 """Snapshot pages: what a provider's records become on the topic."""
 
 import asyncio
+import errno
 import json
+import os
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
@@ -125,3 +128,11 @@ def test_a_mistake_in_an_adapter_fails_the_pull_and_its_text_quotes_no_data() ->
         _pull(_Source(moves=0, error=KeyError("Sam Lee")))
     assert caught.value.code == "fault"
     assert "Sam Lee" not in caught.value.text
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_fails_the_pull_and_is_no_fault_the_text_says_where_to_make_room(number: int) -> None:
+    with pytest.raises(PullFailedError) as caught:
+        _pull(_Source(moves=0, error=OSError(number, os.strerror(number))))
+    assert caught.value.code == "disk-full"
+    assert tempfile.gettempdir() in caught.value.text
