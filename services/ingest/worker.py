@@ -1,6 +1,7 @@
 """The ingest worker: pulls what is asked for, several districts side by side, each district one pull at a time."""
 
 import asyncio
+import gc
 import threading
 from collections import defaultdict
 from contextlib import aclosing
@@ -45,6 +46,7 @@ SECONDS_BETWEEN_FORGETTING = 60.0
 def run(settings: Settings, stop: threading.Event) -> None:
     """Pull what is asked for until `stop` is set. Pulls that are under way then begin anew at the next start."""
     share_one_heap()
+    gc.freeze()  # what imports made stays: looking for cycles in it took 80 ms each time
     asyncio.run(_run(settings, stop))
 
 
