@@ -33,12 +33,13 @@ class NightProgress:
             "snapshot_id": snapshot_id,
             "at": clock.now(),
         }
+        self._told_at = time.monotonic()
         return await self._execute("pulling", district=self._request.district, **row) == 1
 
-    async def pulled(self, records: Mapping[RecordKind, int], *, last: bool = False) -> None:
-        """Say how many records of each kind have been pulled; twice a second at most, but for the last time."""
+    async def pulled(self, records: Mapping[RecordKind, int]) -> None:
+        """Say how many records of each kind have been pulled: twice a second, so of a short pull never."""
         now = time.monotonic()
-        if last or now - self._told_at >= _SECONDS_BETWEEN:
+        if now - self._told_at >= _SECONDS_BETWEEN:
             self._told_at = now
             await self._execute("pulled", pulled=Jsonb(dict(records)))
 

@@ -4,7 +4,7 @@ import errno
 import tempfile
 import traceback
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import date
 from typing import TypeAlias
 
@@ -33,8 +33,8 @@ async def pull_roster(open_source: OpenSource, today: date) -> AsyncGenerator[Pu
         report = PullReport()
         yield report
         try:
-            async with open_source() as source:
-                async for page in source.read(today, report):
+            async with open_source() as source, aclosing(source.read(today, report)) as pages:
+                async for page in pages:
                     yield page
         except RosterMovedError:
             continue

@@ -1,7 +1,7 @@
 """The seam between a provider and the snapshot: what each provider's adapter gives, and how it fails."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
@@ -63,5 +63,5 @@ class RosterSource(Protocol):
     it ends without an error, the collections were complete.
     """
 
-    def read(self, today: date, report: PullReport) -> AsyncIterator[RecordPage]:
+    def read(self, today: date, report: PullReport) -> AsyncGenerator[RecordPage, None]:
         """Give the roster's pages, as the class promises."""

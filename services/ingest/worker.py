@@ -25,6 +25,7 @@ from services.district_rows import QUERIES as DISTRICTS
 from services.district_rows import find_district
 from services.districts import District
 from services.faust_worker import Delivery, FaustWorker, ends_the_process, transient_retries
+from services.ingest.aside import aside
 from services.ingest.one_heap import share_one_heap
 from services.ingest.progress import NightProgress, Pool
 from services.ingest.providers.hosts import HostLimits
@@ -164,12 +165,11 @@ class Pulls:
                         writer = begin()
                         await night.begin(writer.snapshot_id)
                     report = step
-                    await writer.start(district.provider)
+                    writer.start(district.provider)
                     bound.info("pull-began", snapshot_id=writer.snapshot_id)
             assert report is not None, "a pull that ended well has begun"
-            await night.pulled(writer.records, last=True)
             await writer.complete(report)
-            await asyncio.to_thread(memory.keep)
+            await aside(writer.bytes, memory.keep)
             work.add(records=sum(writer.records.values()), size=writer.bytes)
             bound.info("pull-completed", snapshot_id=writer.snapshot_id, kinds=writer.records, **work.told())
         except PullFailedError as error:

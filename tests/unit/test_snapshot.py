@@ -5,7 +5,7 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
 
@@ -90,7 +90,7 @@ class _Source:
         self.moves = moves
         self.error = error
 
-    async def read(self, today: date, report: PullReport) -> AsyncIterator[RecordPage]:
+    async def read(self, today: date, report: PullReport) -> AsyncGenerator[RecordPage, None]:
         report.defects["email-missing"] += 1
         yield RecordPage("schools", [School("s1", today.isoformat())])
         if self.error is not None:

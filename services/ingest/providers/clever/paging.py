@@ -20,7 +20,7 @@ from schemas.events import CollectionProof
 from services.ingest.defects import DefectCode
 from services.ingest.providers.answers import address, check_page_rows, origin
 from services.ingest.providers.clever.remembered import row_digests
-from services.ingest.providers.clever.rows import NOT_READABLE, Link, PageBody, Row
+from services.ingest.providers.clever.rows import NOT_READABLE, Link, PageBody, PageEnd, Row
 from services.ingest.remembered_rows import RememberedRow
 from services.ingest.source import PullFailedError
 
@@ -32,7 +32,9 @@ MOST_ROWS = 3_000_000
 """More rows than any district has: a list that goes on after so many has no end, and would fill the memory."""
 
 _page = msgspec.json.Decoder(PageBody)
+_ending = msgspec.json.Decoder(PageEnd)
 _bare_row = msgspec.json.Decoder(Row)
+_LINKS, _LINKS_BYTES = b'"links"', 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,21 @@ class Walk(Generic[AnyRow]):
         self._sent = [("limit", str(limit // 2))]
         self.params = [*(pair for pair in self.params if pair[0] != "limit"), *self._sent]
         return True
+
+    def guess_next(self, body: bytes) -> list[tuple[str, str]] | None:
+        """Say what `params` will be once this answer to them is taken, by its last bytes alone; None where they do not.
+
+        Clever's pages end with their links. Only `take` says whether the guess was right.
+        """
+        at = body.rfind(_LINKS, -_LINKS_BYTES)
+        if at < 0:
+            return None
+        try:
+            link = _next_link(_ending.decode(b"{" + body[at:]))
+            url = self._url.join(link.uri) if link is not None and link.uri else None
+        except (*NOT_READABLE, httpx.InvalidURL):
+            return None
+        return None if url is None else self._params_of(url)
 
     def take(self, body: bytes | None) -> Page[AnyRow]:
         """Take the answer to `params`, None for 204, and give its rows.
@@ -256,7 +273,7 @@ class Walk(Generic[AnyRow]):
         return [raw for raw, id_ in zip(raws, ids, strict=True) if id_ != self._last]
 
     def _next(self, uri: str, *, empty: bool) -> list[tuple[str, str]]:
-        """Give the parameters of the next page: those of the link, and of those sent what the link leaves out."""
+        """Give the parameters of the next page, where its link goes on from this one."""
         try:
             url = self._url.join(uri)
         except httpx.InvalidURL as error:
@@ -265,11 +282,16 @@ class Walk(Generic[AnyRow]):
             raise self._incomplete(f"links to {url.host} for the next page; credentials are not sent to another host")
         if url.path.rpartition("/")[2] != self.collection:
             raise self._incomplete(f"links to {url.path} for the next page, which is another collection")
-        given = parse_qsl(url.query.decode("ascii"), keep_blank_values=True)
-        cursor = dict(given).get("starting_after")
+        params = self._params_of(url)
+        cursor = dict(params).get("starting_after")
         if empty or cursor != self._last:
             where = f"after {cursor}" if cursor else "from the beginning"
             raise self._incomplete(f"names a next page {where}, which does not go on from its last row, {self._last}")
+        return params
+
+    def _params_of(self, url: httpx.URL) -> list[tuple[str, str]]:
+        """Give what to ask for: what the link says, and of what was sent whatever the link leaves out."""
+        given = parse_qsl(url.query.decode("ascii"), keep_blank_values=True)
         names = {name for name, _ in given}
         return [*given, *(pair for pair in self._sent if pair[0] not in names)]
 
@@ -279,5 +301,5 @@ class Walk(Generic[AnyRow]):
         )
 
 
-def _next_link(content: PageBody) -> Link | None:
+def _next_link(content: PageBody | PageEnd) -> Link | None:
     return next((link for link in content.links or () if link.rel == "next"), None)

@@ -136,6 +136,12 @@ class PageBody(msgspec.Struct, frozen=True):
     links: list[Link] | None = None
 
 
+class PageEnd(msgspec.Struct, frozen=True):
+    """The end of a list's envelope: its links alone."""
+
+    links: list[Link] | None = None
+
+
 class DistrictToken(msgspec.Struct, frozen=True):
     """A district's current token, as the list of tokens has it (section 2)."""
 

@@ -1,14 +1,17 @@
 """Reads a district's roster from Clever's Data API: one token, one district, every collection once."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import date, datetime, timedelta
+from functools import partial
 
 import httpx
 
 from services.districts import BearerCredentials, CleverClientCredentials, CredentialsError, District
+from services.ingest.aside import aside
 from services.ingest.providers.answers import PageTooHeavyError, TooManyRecordsError, UnauthorizedError, json_of
+from services.ingest.providers.clever.ahead import Ahead
 from services.ingest.providers.clever.paging import AnyRow, Known, Page, UnsortedListError, Walk
 from services.ingest.providers.clever.remembered import RememberedUser
 from services.ingest.providers.clever.roster import CleverRoster
@@ -60,28 +63,30 @@ class CleverSource:
         path = district.api_path if district.api_path is not None else "" if _VERSION.search(base) else "/v3.0"
         self._base = f"{base}/{path.strip('/')}".rstrip("/")
 
-    async def read(self, today: date, report: PullReport) -> AsyncIterator[RecordPage]:
+    async def read(self, today: date, report: PullReport) -> AsyncGenerator[RecordPage, None]:
         """Give the district's records; the promise is `RosterSource.read`'s."""
         await self._authorize()
         await self._check_district(today, report)
         if self._memory is not None:
             self._memory.begin()
         roster = CleverRoster(today, report.defects, self._page_records, self._memory)
-        async for schools in self._pages("schools", SchoolRow, report, self._page_size):
-            for page in roster.add_schools(schools):
-                yield page
-        async for terms in self._pages("terms", TermRow, report, self._page_size):
-            roster.add_terms(terms)
-        async for courses in self._pages("courses", CourseRow, report, self._page_size):
-            roster.add_courses(courses)
-        user: type[UserRow | RememberedUser] = UserRow
-        async for users in self._pages("users", user, report, self._page_size, roster.known_users.between):
-            for page in await asyncio.to_thread(roster.add_users, users):
-                yield page
+        users: type[UserRow | RememberedUser] = UserRow
+
+        def known_users(first: str, last: str) -> Mapping[bytes, UserRow | RememberedUser]:
+            return roster.known_users.between(first, last)  # it depends on the schools
+
+        sections = min(self._page_size, SECTIONS_LIMIT)
+        for reading in (
+            self._read("schools", SchoolRow, roster.add_schools, report, limit=self._page_size),
+            self._read("terms", TermRow, roster.add_terms, report, limit=self._page_size),
+            self._read("courses", CourseRow, roster.add_courses, report, limit=self._page_size),
+            self._read("users", users, roster.add_users, report, limit=self._page_size, known=known_users),
+            self._read("sections", SectionRow, roster.add_sections, report, limit=sections),
+        ):
+            async with aclosing(reading):
+                async for page in reading:
+                    yield page
         roster.count_shared_emails()
-        async for sections in self._pages("sections", SectionRow, report, min(self._page_size, SECTIONS_LIMIT)):
-            for page in await asyncio.to_thread(roster.add_sections, sections):
-                yield page
 
     async def _authorize(self) -> None:
         credentials = self._credentials()
@@ -105,7 +110,9 @@ class CleverSource:
 
     async def _check_district(self, today: date, report: PullReport) -> None:
         """Check that the token sees exactly one district, and ours, and note how fresh its data are."""
-        rows = [row async for page in self._pages("districts", DistrictRow, report, None) for row in page.rows]
+        rows: list[DistrictRow] = []
+        async for _ in self._read("districts", DistrictRow, lambda page: rows.extend(page.rows), report, limit=None):
+            pass  # a district is no record
         if len(rows) != 1:
             raise PullFailedError(
                 "not-a-roster",
@@ -129,34 +136,47 @@ class CleverSource:
             if synced is not None and today - synced > STALE_AFTER:
                 report.defects["provider-stale"] += 1
 
-    async def _pages(
+    async def _read(
         self,
         collection: str,
         row_type: type[AnyRow],
+        add: Callable[[Page[AnyRow]], Sequence[RecordPage] | None],
         report: PullReport,
+        *,
         limit: int | None,
         known: Known[AnyRow] | None = None,
-    ) -> AsyncIterator[Page[AnyRow]]:
-        """Walk through a collection; its proof is in the report once the last page is given."""
+    ) -> AsyncGenerator[RecordPage, None]:
+        """Walk through a collection, giving what `add` makes of its pages; its proof is in the report in the end.
+
+        The page after the one that is worked on is asked for meanwhile, where that one's end already names it.
+        """
         url = f"{self._base}/{collection}"
         walk = Walk(url, row_type, report.defects, limit, known)
         asked_for_one_page = limit == MAX_LIMIT
-        while walk.params is not None:
-            try:
-                response = await self._get(url, walk.params)
-            except (TooManyRecordsError, PageTooHeavyError):
-                if not walk.lower_limit():
-                    raise
-                continue
-            body = None if response.status_code == 204 else json_of(response)
-            try:
-                page = await asyncio.to_thread(walk.take, body)
-            except UnsortedListError:
-                if asked_for_one_page:
-                    raise _unsorted(url) from None
-                walk, asked_for_one_page = Walk(url, row_type, report.defects, MAX_LIMIT, known), True
-                continue
-            yield page
+
+        def work(body: bytes | None) -> Sequence[RecordPage]:
+            return add(walk.take(body)) or ()
+
+        async with Ahead(partial(self._get, url)) as ahead:
+            while walk.params is not None:
+                try:
+                    response = await ahead.get(walk.params)
+                except (TooManyRecordsError, PageTooHeavyError):
+                    if not walk.lower_limit():
+                        raise
+                    continue
+                body = None if response.status_code == 204 else json_of(response)
+                if body is not None and (params := walk.guess_next(body)) is not None:
+                    ahead.ask(params)
+                try:
+                    pages = await aside(len(body or b""), work, body)
+                except UnsortedListError:
+                    if asked_for_one_page:
+                        raise _unsorted(url) from None
+                    walk, asked_for_one_page = Walk(url, row_type, report.defects, MAX_LIMIT, known), True
+                    continue
+                for page in pages:
+                    yield page
         report.proofs.append(walk.proof())
 
     async def _get(self, url: str, params: list[tuple[str, str]]) -> httpx.Response:

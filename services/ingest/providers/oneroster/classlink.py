@@ -4,7 +4,7 @@ Source: developer.classlink.com, "Obtaining a list of districts and servers" (on
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import date
 
 import msgspec
@@ -64,7 +64,7 @@ class ClassLinkSource:
         self._page_records = page_records
         self._base = district.url.rstrip("/")
 
-    async def read(self, today: date, report: PullReport) -> AsyncIterator[RecordPage]:
+    async def read(self, today: date, report: PullReport) -> AsyncGenerator[RecordPage, None]:
         """Give the district's records; the promise is `RosterSource.read`'s.
 
         Raises PullFailedError 'disconnected' where ClassLink's complete list of applications does not have the

@@ -1,7 +1,7 @@
 """Reads a district's roster out of a OneRoster CSV package (1.0, 1.1 or 1.2; a folder or a zip)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
@@ -45,7 +45,7 @@ class CsvSource:
         self._page_records = page_records
         self._limits = limits
 
-    async def read(self, today: date, report: PullReport) -> AsyncIterator[RecordPage]:
+    async def read(self, today: date, report: PullReport) -> AsyncGenerator[RecordPage, None]:
         """Give the package's records; see RosterSource.
 
         Reading is work for the processor, so it runs slice by slice in a thread of its own and the event loop stays

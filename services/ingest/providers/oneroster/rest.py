@@ -1,7 +1,7 @@
 """Reads a district's roster from a OneRoster 1.1 or 1.2 server, collection by collection, each proved whole."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import date, timedelta
 from typing import Self
 
@@ -63,7 +63,7 @@ class OneRosterSource:
         self._page_records = page_records
         self._end_date_is_exclusive = end_date_is_exclusive
 
-    async def read(self, today: date, report: PullReport) -> AsyncIterator[RecordPage]:
+    async def read(self, today: date, report: PullReport) -> AsyncGenerator[RecordPage, None]:
         """Give the district's records once every collection is whole; the promise is `RosterSource.read`'s.
 
         A list that shifts from page to page is read again: with pages as large as they come, so that it may fit into
