@@ -29,6 +29,9 @@ from services.districts import District
 FORGOTTEN_AFTER_SECONDS = 30 * 24 * 3600.0
 """A district that was not pulled for so long has left: what is remembered of it holds names, and goes."""
 
+UNFINISHED_AFTER_SECONDS = 24 * 3600.0
+"""No pull writes at one for so long: what is unfinished by then was left by one that was killed."""
+
 BLOCK_ROWS = 2_000
 MOST_NUMBERS = 2**31 - 2**24
 """Numbers are kept in 32 bits: a memory that has given so many begins anew."""
@@ -117,8 +120,6 @@ class RowMemory:
             self._not_read(error)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for left in self._folder.glob(f"{self._district}.*{_UNFINISHED}"):  # by a pull that was killed
-                left.unlink(missing_ok=True)
             self._new = tempfile.NamedTemporaryFile(  # noqa: SIM115 - it is open for as long as the pull goes on
                 prefix=f"{self._district}.", suffix=_UNFINISHED, dir=self._folder, delete=False
             )
@@ -220,15 +221,22 @@ class RowMemory:
 
 
 def forget_gone(folder: Path, registered: Collection[str]) -> None:
-    """Delete the memories of districts that are not registered any more, or were not pulled for long."""
+    """Delete the memories of districts that are not registered any more, or were not pulled for long.
+
+    And what pulls that were killed were writing: looking for that at each pull took the longer the more districts
+    there are.
+    """
     now = time.time()
-    for path in (*folder.glob(f"*{_SUFFIX}"), *folder.glob(f"*{_UNFINISHED}")):
-        district = path.name.partition(".")[0]  # ids of districts have no dots
-        try:
-            if district not in registered or now - path.stat().st_mtime > FORGOTTEN_AFTER_SECONDS:
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            log.warning("row-memory-not-deleted", path=str(path), error=type(error).__name__)
+    for suffix, seconds in ((_SUFFIX, FORGOTTEN_AFTER_SECONDS), (_UNFINISHED, UNFINISHED_AFTER_SECONDS)):
+        for path in folder.glob(f"*{suffix}"):
+            district = path.name.partition(".")[0]  # ids of districts have no dots
+            try:
+                if district not in registered or now - path.stat().st_mtime > seconds:
+                    path.unlink(missing_ok=True)
+            except FileNotFoundError:  # the pull that was writing it has just ended
+                continue
+            except OSError as error:
+                log.warning("row-memory-not-deleted", path=str(path), error=type(error).__name__)
 
 
 def forget(folder: Path, district: str) -> None:

@@ -5,7 +5,14 @@ import time
 from pathlib import Path
 
 from services.districts import District
-from services.ingest.remembered_rows import FORGOTTEN_AFTER_SECONDS, RememberedRow, RowMemory, forget, forget_gone
+from services.ingest.remembered_rows import (
+    FORGOTTEN_AFTER_SECONDS,
+    UNFINISHED_AFTER_SECONDS,
+    RememberedRow,
+    RowMemory,
+    forget,
+    forget_gone,
+)
 
 OAK = District(district="oak", name="Oak", provider="clever", url="https://api.example.org")
 
@@ -68,13 +75,14 @@ def test_a_memory_is_put_in_place_only_when_it_is_kept_and_its_owner_alone_can_r
     assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("oak.rows", 0o600)]
 
 
-def test_what_a_killed_pull_left_is_removed_by_the_next_one_of_its_district(tmp_path: Path) -> None:
-    killed, other = tmp_path / "oak.abc.unfinished", tmp_path / "oak-hill.abc.unfinished"
+def test_what_a_killed_pull_left_is_removed_after_a_day_and_what_one_is_writing_is_not(tmp_path: Path) -> None:
+    killed, writing = tmp_path / "oak.abc.unfinished", tmp_path / "oak.def.unfinished"
     killed.touch()
-    other.touch()
-    _remember(tmp_path, ROWS)
-    assert not killed.exists()
-    assert other.exists()
+    writing.touch()
+    yesterday = time.time() - UNFINISHED_AFTER_SECONDS - 60
+    os.utime(killed, (yesterday, yesterday))
+    forget_gone(tmp_path, {"oak"})
+    assert list(tmp_path.iterdir()) == [writing]
 
 
 def test_what_was_remembered_of_another_url_is_not_given(tmp_path: Path) -> None:
