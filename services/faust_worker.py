@@ -135,16 +135,22 @@ class FaustWorker:
         with ends_the_process(
             topic=topic.name, partition=raw.partition, offset=raw.offset, event_id=header(message.headers, "ce_id")
         ):
-            async for attempt in transient_retries():
-                with attempt:
-                    try:
-                        await handle(delivery)
-                    except UnreadableMessageError as error:
-                        await self._bury(message, str(error))
-                        delivery.ack()
-                    except (psycopg.DataError, psycopg.IntegrityError) as error:  # its text quotes values
-                        await self._bury(message, f"PostgreSQL refuses it: {type(error).__name__}")
-                        delivery.ack()
+            try:
+                await self._try(handle, delivery)
+            except TRANSIENT:
+                async for attempt in transient_retries():
+                    with attempt:
+                        await self._try(handle, delivery)
+
+    async def _try(self, handle: Handler, delivery: Delivery) -> None:
+        try:
+            await handle(delivery)
+        except UnreadableMessageError as error:
+            await self._bury(delivery.message, str(error))
+            delivery.ack()
+        except (psycopg.DataError, psycopg.IntegrityError) as error:  # its text quotes values
+            await self._bury(delivery.message, f"PostgreSQL refuses it: {type(error).__name__}")
+            delivery.ack()
 
     async def _bury(self, message: Message, reason: str) -> None:
         headers = dead_letter_headers(message, self.name, reason)

@@ -25,6 +25,10 @@ class Judged:
     superseded: tuple[str, ...]
 
 
+UNCHANGED = Verdict()
+"""What changes nothing always passes, whatever the circumstances (`policy.judge`): they are not asked for."""
+
+
 def judge_now(connection: Connection, header: ChangeSetStarted, limit_percent: int) -> Verdict | None:
     """Judge a change set as things are at this moment; give None where the district is not registered."""
     registered = district(connection, header.district)
@@ -41,7 +45,7 @@ def judge_once(connection: Connection, header: ChangeSetStarted, limit_percent: 
 
     Gives None where the district is not registered.
     """
-    fresh = judge_now(connection, header, limit_percent)
+    fresh = judge_now(connection, header, limit_percent) if header.changes else UNCHANGED
     if fresh is None:
         return None
     about: dict[str, Any] = {
@@ -59,12 +63,11 @@ def judge_once(connection: Connection, header: ChangeSetStarted, limit_percent: 
         "limits": Jsonb(dict(fresh.limits)),
         "judged_at": now(),
     }
-    connection.execute(QUERIES["judge"], about)
-    recorded = connection.execute(QUERIES["judgement"], about).fetchone()
-    assert recorded is not None, "the judgement was written in this transaction"
+    recorded = connection.execute(QUERIES["judge"], about).fetchone()
+    if recorded is None:
+        return None
     reasons, held_by, quiet, paused_until, limits, judged_at = recorded
-    connection.execute(QUERIES["supersede"], about)
-    superseded = tuple(change_set for (change_set,) in connection.execute(QUERIES["superseded_by"], about))
+    superseded = tuple(change_set for (change_set,) in connection.execute(QUERIES["supersede"], about))
     for change_set in superseded:
         connection.execute(NIGHTS["decided"], {"change_set": change_set, "state": "superseded"})
     connection.execute(NIGHTS["judged"], about)

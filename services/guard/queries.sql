@@ -1,14 +1,13 @@
 -- name: judge
--- The first judgement of a change set and snapshot is the one that counts, however often it is delivered.
+-- The first judgement of a change set and snapshot is the one that counts, however often it is delivered: it is given.
+-- Nothing is given where the district is not registered.
 INSERT INTO judgements (change_set, snapshot_id, district, verdict, reasons, counts, held_by, quiet, paused_until, limits,
                         judged_at)
-VALUES (%(change_set)s, %(snapshot_id)s, %(district)s, %(verdict)s, %(reasons)s, %(counts)s, %(held_by)s, %(quiet)s,
-        %(paused_until)s, %(limits)s, %(judged_at)s)
-ON CONFLICT (change_set, snapshot_id) DO NOTHING;
-
--- name: judgement
-SELECT reasons, held_by, quiet, paused_until, limits, judged_at FROM judgements
-WHERE change_set = %(change_set)s AND snapshot_id = %(snapshot_id)s;
+SELECT %(change_set)s, %(snapshot_id)s, district, %(verdict)s, %(reasons)s, %(counts)s, %(held_by)s, %(quiet)s,
+       %(paused_until)s, %(limits)s, %(judged_at)s
+FROM districts WHERE district = %(district)s
+ON CONFLICT (change_set, snapshot_id) DO UPDATE SET verdict = judgements.verdict
+RETURNING reasons, held_by, quiet, paused_until, limits, judged_at;
 
 -- name: rejection
 -- The last word about this content, where it was a rejection. A first approval of two is no last word.
@@ -18,16 +17,19 @@ FROM (SELECT decision, reviewer, reason, decided_at FROM reviews
 WHERE decision = 'reject';
 
 -- name: supersede
--- What was judged before this set gives way to it. A set that is delivered again, late, leaves what came after it alone.
-UPDATE holds SET state = 'superseded', superseded_by = %(change_set)s
-WHERE district = %(district)s AND state IN ('held', 'approved') AND snapshot_id <> %(snapshot_id)s
-    AND NOT EXISTS (
-        SELECT FROM judgements this, judgements theirs
-        WHERE (this.change_set, this.snapshot_id) = (%(change_set)s, %(snapshot_id)s)
-            AND (theirs.change_set, theirs.snapshot_id) = (holds.change_set, holds.snapshot_id)
-            AND theirs.position > this.position);
-
--- name: superseded_by
+-- What was judged before this set gives way to it. A set that is delivered again, late, leaves what came after it alone,
+-- and gives again what gave way to it the first time.
+WITH given_way AS (
+    UPDATE holds SET state = 'superseded', superseded_by = %(change_set)s
+    WHERE district = %(district)s AND state IN ('held', 'approved') AND snapshot_id <> %(snapshot_id)s
+        AND NOT EXISTS (
+            SELECT FROM judgements this, judgements theirs
+            WHERE (this.change_set, this.snapshot_id) = (%(change_set)s, %(snapshot_id)s)
+                AND (theirs.change_set, theirs.snapshot_id) = (holds.change_set, holds.snapshot_id)
+                AND theirs.position > this.position)
+    RETURNING change_set)
+SELECT change_set FROM given_way
+UNION
 SELECT change_set FROM holds
 WHERE district = %(district)s AND state = 'superseded' AND superseded_by = %(change_set)s;
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiokafka.structs import RecordMetadata
 from faust.types import TP
 
 from schemas.cloudevents import CloudEvent, UnreadableMessageError, header, type_of
 from schemas.events import Approval, ChangeSetCompleted, ChangeSetStarted
 from schemas.topics import APPROVED, CHANGES, HELD, NOTICES, Topic
-from services.async_publisher import AsyncPublisher
+from services.async_publisher import AsyncPublisher, Sequence, Writing
 from services.clock import now
 from services.faust_worker import Delivery
 from services.guard import holds
@@ -42,11 +41,15 @@ class DistrictLocks:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where an open set goes, and why."""
+    """Where an open set goes, and why.
+
+    What of it is under way is awaited with its completion: until then its header is not acknowledged.
+    """
 
     target: Topic
     judged: Judged
-    header: RecordMetadata
+    outgoing: Sequence
+    header: Writing
     extent: Extent
     work: StageWork
 
@@ -130,16 +133,17 @@ class Routing:
                 judged = await self._transact(judge_once, started, self._rules.limit_percent)
             if judged is None:
                 raise UnreadableMessageError(f"district {started.district} is not registered")
+            outgoing = Sequence(self._publisher)
             for change_set in judged.superseded:
                 cause = header(delivery.message.headers, "ce_id")
-                await self._publisher.publish(HELD, superseded(started, change_set, now(), cause))
+                await outgoing.send(HELD, superseded(started, change_set, now(), cause))
             target = HELD if judged.verdict.reasons else APPROVED
-            written = await self._publisher.publish(target, _header(target, started, judged, delivery.message))
+            written = await outgoing.send(target, _header(target, started, judged, delivery.message))
         if opened is not None:
-            line.settle(line.routes.pop(opened).extent)
+            await self._give_up(line, opened)
         extent = Extent(delivery.message.offset)
         line.boundaries.hold(delivery, extent)
-        line.routes[line.assemblies.open(started)] = Route(target, judged, written, extent, work)
+        line.routes[line.assemblies.open(started)] = Route(target, judged, outgoing, written, extent, work)
         log.info(
             "routed",
             to=target.name,
@@ -150,6 +154,11 @@ class Routing:
             reasons=[f"{reason.code}:{reason.kind}" for reason in judged.verdict.reasons],
         )
 
+    async def _give_up(self, line: Line, assembly: Assembly) -> None:
+        """The set will have no effect; what its header brought about is durable before that is acknowledged."""
+        await line.routes[assembly].outgoing.durable()
+        line.settle(line.routes.pop(assembly).extent)
+
     async def _chunk(self, line: Line, delivery: Delivery) -> None:
         message = delivery.message
         chunk = decode_chunk(message.value)
@@ -157,7 +166,7 @@ class Routing:
         if assembly is not None and assembly.lacks(chunk):
             route = line.routes[assembly]
             with route.work.timed(size=len(message.value or b"")):
-                await self._forward(route.target, assembly, message)
+                await self._forward(route, assembly, message)
             route.work.add(records=len(chunk.changes))
             assembly.take(chunk)
         if assembly is not None:
@@ -174,13 +183,15 @@ class Routing:
             text = f"change set {completed.change_set} of district {completed.district} is not whole: {shortfall}"
             await self._transact(holds.fail, completed.sync_id, text)
             if assembly is not None:
+                await line.routes[assembly].outgoing.durable()
                 line.settle(line.routes[assembly].extent)
             raise UnreadableMessageError(text)
         route = line.routes[assembly]
         with route.work.timed():
-            written = await self._forward(route.target, assembly, delivery.message)
+            written = await self._forward(route, assembly, delivery.message)
+            await route.outgoing.durable()
         if route.judged.verdict.reasons:
-            await self._hold(assembly.header, route, written.offset, delivery.message)
+            await self._hold(assembly.header, route, written.result().offset, delivery.message)
         line.assemblies.close(assembly)
         del line.routes[assembly]
         route.extent.last = delivery.message.offset
@@ -195,9 +206,9 @@ class Routing:
             **route.work.told(),
         )
 
-    async def _forward(self, target: Topic, assembly: Assembly, message: Message) -> RecordMetadata:
+    async def _forward(self, route: Route, assembly: Assembly, message: Message) -> Writing:
         key = assembly.header.district.encode()
-        return await self._publisher.publish_raw(target, list(message.headers), key, message.value)
+        return await route.outgoing.send_raw(route.target, list(message.headers), key, message.value)
 
     async def _hold(self, started: ChangeSetStarted, route: Route, last_offset: int, cause: Message) -> None:
         """Write down that the set is held, and tell that somebody must review it where that is news.
@@ -206,7 +217,8 @@ class Routing:
         Where an approval from a night before goes on waiting with the set, `roster.held` says so anew.
         """
         verdict = route.judged.verdict
-        place = holds.Place(route.header.partition, route.header.offset, last_offset)
+        begins = route.header.result()
+        place = holds.Place(begins.partition, begins.offset, last_offset)
         needed = approvals_needed(started.changes, self._rules.two_reviewers_above)
         held = await self._transact(holds.hold, started, verdict, place, needed)
         if verdict.held_by != "pause" and not verdict.quiet:

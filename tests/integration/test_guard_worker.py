@@ -74,6 +74,28 @@ def test_a_set_without_changes_passes(guard: Pipeline) -> None:
     until_approved(guard, send(guard, change_set(0)))
 
 
+def test_a_set_without_changes_of_a_district_that_is_gone_is_a_dead_letter(guard: Pipeline) -> None:
+    events = [event.model_copy(update={"district": "nowhere"}) for event in change_set(0)]
+    for event in events:
+        guard.publish(CHANGES, event)
+    [started, *_] = until("it is a dead letter", lambda: guard.messages(DEAD_LETTERS) or None)
+    assert header(started.headers, "rollcall_reason") == "district nowhere is not registered"
+    assert guard.messages(APPROVED) == []
+
+
+def test_a_pull_that_changes_nothing_is_compared_as_its_night_says_though_diff_did_not_say_so(guard: Pipeline) -> None:
+    events = change_set(0)
+    started = header_of(events)
+    guard.query(
+        "INSERT INTO nights (sync_id, district, reason, state, requested_at)"
+        " VALUES (%s, %s, 'night', 'pulling', now()) RETURNING sync_id",
+        started.sync_id,
+        started.district,
+    )
+    until_approved(guard, send(guard, events))
+    assert night_state(guard, started) == "comparing"
+
+
 def test_one_change_above_the_limit_is_held_in_full_with_its_reasons_and_limits_and_told_once(guard: Pipeline) -> None:
     guard.query(
         "INSERT INTO limits (district, kind, percent, set_by) VALUES (%s, 'teachers', 30, 'ana') RETURNING 1",

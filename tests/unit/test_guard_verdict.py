@@ -1,6 +1,7 @@
 """What is done with a change set, given the rules and reviewers' last word; and the clock of a rehearsal."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from schemas.events import ChangeSetStarted, KindCounts
 from schemas.records import KINDS
 from services import clock
 from services.guard.calendar import Pause
+from services.guard.judging import UNCHANGED
 from services.guard.policy import Circumstances, KindLimit, LookFirst
 from services.guard.verdict import Rejection, approvals_needed, verdict
 from tests.change_sets import approved
@@ -48,8 +50,14 @@ def test_whoever_wants_to_look_first_is_told_even_of_a_rejected_content() -> Non
     assert not verdict(header(1), circumstances(look_first=LOOK_FIRST), REJECTED).quiet
 
 
-def test_a_set_without_changes_passes_even_in_a_pause_and_after_a_rejection() -> None:
-    assert verdict(header(0), circumstances(PAUSE), REJECTED).reasons == ()
+@pytest.mark.parametrize("rejection", [None, REJECTED])
+@pytest.mark.parametrize("pause", [None, PAUSE])
+@pytest.mark.parametrize("look_first", [None, LOOK_FIRST])
+def test_a_set_without_changes_passes_whatever_the_circumstances_so_that_they_need_not_be_asked_for(
+    pause: Pause | None, look_first: LookFirst | None, rejection: Rejection | None
+) -> None:
+    judged = verdict(header(0), circumstances(pause, look_first), rejection)
+    assert replace(judged, limits={}) == UNCHANGED
 
 
 @pytest.mark.parametrize(("changes", "above", "needed"), [(7, None, 1), (7, 7, 1), (8, 7, 2), (1, 0, 2), (0, 0, 1)])
