@@ -30,8 +30,10 @@ UPDATE nights SET state = 'comparing', snapshot_id = %(snapshot_id)s, defects = 
 WHERE sync_id = %(sync_id)s AND state IN ('requested', 'pulling', 'failed');
 
 -- name: judged
--- The counts are known.
-UPDATE nights SET change_set = %(change_set)s, counts = %(counts)s, defects = %(defects)s
+-- The counts are known. Of what changes nothing diff has not said that it compares: nobody could have seen it.
+UPDATE nights
+SET state = CASE WHEN state = 'failed' THEN state ELSE 'comparing' END, change_set = %(change_set)s,
+    snapshot_id = %(snapshot_id)s, counts = %(counts)s, defects = %(defects)s
 WHERE sync_id = %(sync_id)s AND state IN ('requested', 'pulling', 'comparing', 'failed');
 
 -- name: held

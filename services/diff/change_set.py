@@ -217,13 +217,23 @@ def work_out(
     id and the same chunks; whoever takes the change set closes its spool. Raises UnknownDistrictError, OSError where
     the disk is full, msgspec.DecodeError where a record that differs is none.
     """
+    unchanged = unchanged_set(district, applied, arrived)
+    if unchanged is not None:
+        return unchanged
+    return compare_all(district, applied, applied.totals(), arrived, chunk_records=chunk_records)
+
+
+def unchanged_set(
+    district: str, applied: AppliedRoster, arrived: Mapping[RecordKind, ArrivedRecords]
+) -> ChangeSet | None:
+    """Give the change set of a snapshot that leaves everything as it is applied, or None of any other.
+
+    It needs no transaction: where a version is applied meanwhile, the set names the one before, and apply refuses it.
+    Raises UnknownDistrictError.
+    """
     baseline = applied.totals()
-    if is_unchanged(arrived, baseline, applied.with_ids):
-        return _unchanged(district, baseline)
-    return compare_all(district, applied, baseline, arrived, chunk_records=chunk_records)
-
-
-def _unchanged(district: str, baseline: AppliedTotals) -> ChangeSet:
+    if not is_unchanged(arrived, baseline, applied.with_ids):
+        return None
     id_ = ChangeSetId(district, baseline.roster_version)
     return ChangeSet(
         id=id_.id(),

@@ -1,6 +1,7 @@
 """The diff worker: reads `roster.snapshots`, compares whole ones with what is applied, writes `roster.changes`."""
 
 import threading
+from typing import Any
 
 import msgspec
 import psycopg
@@ -14,7 +15,7 @@ from services import clock
 from services.database.connect import Database, pool
 from services.dead_letters import DeadLetters
 from services.diff.applied import AppliedRoster, UnknownDistrictError
-from services.diff.change_set import ChangeSet, work_out
+from services.diff.change_set import ChangeSet, compare_all, unchanged_set
 from services.diff.change_set_messages import chunk_message
 from services.diff.snapshot import ArrivingSnapshot, IncompleteSnapshotError
 from services.installation import find_installation
@@ -99,12 +100,7 @@ class DiffLane:
             night = {"sync_id": completed.sync_id}
             try:
                 arriving.check_whole(completed)
-                connection.execute(
-                    NIGHTS["comparing"],
-                    {**night, "snapshot_id": completed.snapshot_id, "defects": Jsonb(completed.defects)},
-                )
-                with AppliedRoster(connection, self._district) as applied:
-                    change_set = work_out(self._district, applied, arriving.records, chunk_records=self._chunk_records)
+                change_set = self._compare(connection, arriving, completed)
             except REFUSED as error:
                 reason = _reason(error, completed.snapshot_id)
                 log.error("snapshot-incomplete", district=self._district, snapshot_id=completed.snapshot_id)
@@ -121,6 +117,20 @@ class DiffLane:
             self._publish(change_set, completed)
         finally:
             change_set.chunks.close()
+
+    def _compare(
+        self, connection: psycopg.Connection[Any], arriving: ArrivingSnapshot, completed: SnapshotCompleted
+    ) -> ChangeSet:
+        """Work out the change set; where there is something to compare the night says so, as it may take a while."""
+        applied = AppliedRoster(connection, self._district)
+        unchanged = unchanged_set(self._district, applied, arriving.records)
+        if unchanged is not None:
+            return unchanged
+        about = {"sync_id": completed.sync_id, "snapshot_id": completed.snapshot_id}
+        connection.execute(NIGHTS["comparing"], {**about, "defects": Jsonb(completed.defects)})
+        with applied:
+            baseline = applied.totals()
+            return compare_all(self._district, applied, baseline, arriving.records, chunk_records=self._chunk_records)
 
     def _publish(self, change_set: ChangeSet, completed: SnapshotCompleted) -> None:
         now = clock.now()
