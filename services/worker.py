@@ -159,6 +159,7 @@ class _Session:
         self._busy: dict[tuple[Partition, str], _Line] = {}  # those that run or have something waiting
         self._ours: set[Partition] = set()
         self._paused: set[Partition] = set()
+        self._rebalanced = False
         self._offsets: dict[Partition, PartitionOffsets] = {}
         self._committed: dict[Partition, int] = {}
         self._committing = False
@@ -227,6 +228,7 @@ class _Session:
         consumer.assign(assigned)
         consumer.resume(assigned)
         self._paused.clear()
+        self._rebalanced = True
         if self._joins_again:
             self._joins_again = False
             self._join()
@@ -241,14 +243,16 @@ class _Session:
             self._lines.pop(key).close()
 
     def _receive(self, records: list[Any]) -> None:
+        rebalanced, self._rebalanced = self._rebalanced, False
         for record in records:
             partition, offset = (record.topic(), record.partition()), record.offset()
+            if partition not in self._ours:
+                continue
             offsets = self._offsets.get(partition)
             if offsets is None:
                 offsets = self._offsets[partition] = PartitionOffsets()
-            # A rebalance in the middle of what was read: the rest of it is another's, or comes twice.
-            if partition not in self._ours or (offsets.next is not None and offset < offsets.next):
-                continue
+            if rebalanced and offsets.next is not None and offset < offsets.next:
+                continue  # read before the rebalance, and once more after it
             topic = self._worker._topics[record.topic()]
             message = Message(topic, record.partition(), offset, record.key(), record.value(), record.headers() or ())
             name = self._worker._lane_of(message)
