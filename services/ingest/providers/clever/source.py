@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import date, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 
 import httpx
 
@@ -89,12 +89,13 @@ class CleverSource:
         roster.count_shared_emails()
 
     async def _authorize(self) -> None:
-        credentials = self._credentials()
+        credentials = self._credentials
         if isinstance(credentials, BearerCredentials):
             self._http.auth = BearerAuth(credentials.bearer.get_secret_value())
         else:
             self._http.auth = await current_token(self._http, credentials)
 
+    @cached_property
     def _credentials(self) -> BearerCredentials | CleverClientCredentials:
         try:
             credentials = self._district.credentials()
@@ -120,7 +121,7 @@ class CleverSource:
                 "token of one district that shares with our application",
             )
         row = rows[0]
-        credentials = self._credentials()
+        credentials = self._credentials
         if isinstance(credentials, CleverClientCredentials) and row.id != credentials.clever_district_id:
             raise PullFailedError(
                 "wrong-credentials",
@@ -184,7 +185,7 @@ class CleverSource:
         try:
             return await self._http.get(url, params)
         except UnauthorizedError:
-            credentials = self._credentials()
+            credentials = self._credentials
             if isinstance(credentials, BearerCredentials):
                 raise
         self._http.auth = await current_token(self._http, credentials)
