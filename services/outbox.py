@@ -1,6 +1,7 @@
 """The outbox: what is to be published is written in the transaction that makes it true, and published by the relay.
 
-Column names are those of Debezium's outbox event router, so that Debezium can take the relay's place.
+Column names are those of Debezium's outbox event router. A row is one event, but for the updates of a change set: of
+these a row is a whole chunk (`services.apply.chunks`), which our relay alone can read.
 """
 
 from schemas.cloudevents import event_id

@@ -43,7 +43,7 @@ class BulkPublisher:
             logger=logging.getLogger("librdkafka"),
         )
 
-    def publish(self, topic: Topic, headers: TextHeaders, key: str, value: str) -> None:
+    def publish(self, topic: Topic, headers: TextHeaders, key: str, value: str | bytes) -> None:
         """Send a message. Durable only after `flush`. Raises PublishError where it is too long, or too many wait."""
         try:
             self._producer.produce(self._prefix + topic.name, value=value, key=key, headers=headers)

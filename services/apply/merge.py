@@ -10,6 +10,7 @@ from schemas.cloudevents import event_id
 from schemas.events import RosterSynced, SyncRequested
 from schemas.records import KINDS, RECORD_KINDS, RecordKind
 from schemas.topics import UPDATES
+from services.apply.chunks import PACKED
 from services.apply.merge_kind import MergeStatements, PersonStatements, person_statements, record_statements
 from services.apply.staging import QUERIES, StagedChangeSet
 from services.apply.state_digest import StateDigest
@@ -74,7 +75,8 @@ def merge(staged: StagedChangeSet) -> Outcome:
         about = {**about, "roster_version": version + 1, "base_version": version, "applied_at": now()}
         _merge_kinds(connection, staged, about)
         new_digest = StateDigest(digest).plus(staged.digest_change).value()
-        _expect("updates published", started.changes, connection.execute(QUERIES["publish_updates"], about).rowcount)
+        told = connection.execute(QUERIES["publish_updates"], {**about, "packed": PACKED}).rowcount
+        _expect("chunks of updates", started.chunks, told)
         totals: dict[str, Any] = {kind: started.counts[kind].after for kind in KINDS}
         connection.execute(QUERIES["move_roster_on"], {**about, **totals, "digest": new_digest})
         connection.execute(

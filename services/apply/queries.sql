@@ -1,8 +1,6 @@
 -- name: stage
 -- What a change set does, as it arrives: the connection's own, without a log, gone with it.
 CREATE TEMPORARY TABLE staged (
-    chunk integer NOT NULL,
-    place_in_chunk integer NOT NULL,
     op text NOT NULL,
     kind text NOT NULL,
     id text NOT NULL,
@@ -12,7 +10,7 @@ CREATE TEMPORARY TABLE staged (
 );
 
 -- name: copy_staged
-COPY staged (chunk, place_in_chunk, op, kind, id, before_digest, digest, record) FROM STDIN (FORMAT BINARY);
+COPY staged (op, kind, id, before_digest, digest, record) FROM STDIN (FORMAT BINARY);
 
 -- name: stage_places
 -- The places that changed classes gain and lose as staged, those of classes that go added by stage_lost_places; and what
@@ -28,6 +26,17 @@ CREATE TEMPORARY TABLE moved (
     gained text[] NOT NULL,
     lost text[] NOT NULL
 );
+
+-- name: stage_updates
+-- What is to be told of each chunk, packed; it is compressed already.
+CREATE TEMPORARY TABLE staged_updates (
+    chunk integer NOT NULL,
+    updates integer NOT NULL,
+    packed text STORAGE EXTERNAL NOT NULL
+);
+
+-- name: stage_updates_of_chunk
+INSERT INTO staged_updates (chunk, updates, packed) VALUES (%(chunk)s, %(updates)s, %(packed)s);
 
 -- name: copy_places
 COPY staged_places (op, class, part, person) FROM STDIN (FORMAT BINARY);
@@ -82,32 +91,14 @@ SELECT roster_version FROM ledger WHERE change_set = %(change_set)s;
 SELECT FROM nights WHERE sync_id = %(sync_id)s AND change_set = %(change_set)s AND state = 'unchanged';
 
 -- name: publish_updates
--- Every record as it now is, with the version and its position in it (promise 10). The record's own text is put into the
--- payload as it is: it was read as JSON by the merge.
+-- A row a chunk (`services.apply.chunks` has the payload); a row an update cost as much as the merge of its record.
 INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subject, correlationid, causationid)
 SELECT
-    md5(concat_ws(E'\x1f', %(change_set)s::text, u.position)),
-    'roster.updates',
-    u.entity,
-    concat('dev.rollcall.', u.word, '.', u.op, '.v1'),
-    concat('{"district":"', %(district)s::text, '","roster_version":', %(roster_version)s::bigint,
-        ',"position":', u.position, ',"op":"', u.op, '","kind":"', u.kind, '","id":', to_json(u.id),
-        CASE WHEN u.op <> 'removed' THEN concat(',"digest":"', encode(u.digest, 'hex'), '","record":', u.record) END,
-        '}'),
-    '/rollcall/apply',
-    u.entity,
-    %(sync_id)s,
-    %(change_set)s
-FROM (
-    SELECT s.op, s.kind, s.id, s.digest, s.record,
-        CASE s.kind WHEN 'schools' THEN 'school' WHEN 'teachers' THEN 'teacher'
-                    WHEN 'students' THEN 'student' ELSE 'class' END AS word,
-        concat_ws('/', %(district)s::text, s.kind, s.id) AS entity,
-        c.before + s.place_in_chunk + 1 AS position
-    FROM staged s JOIN (
-        SELECT chunk, sum(count(*)) OVER (ORDER BY chunk) - count(*) AS before FROM staged GROUP BY chunk
-    ) c USING (chunk)
-) u;
+    md5(concat_ws(E'\x1f', %(change_set)s::text, 'chunk', chunk)), 'roster.updates', %(district)s, %(packed)s,
+    concat('{"district":', to_json(%(district)s::text), ',"roster_version":', %(roster_version)s::bigint,
+        ',"before":', sum(updates) OVER (ORDER BY chunk) - updates, ',"chunk":"', packed, '"}'),
+    '/rollcall/apply', %(district)s, %(sync_id)s, %(change_set)s
+FROM staged_updates ORDER BY chunk;
 
 -- name: move_roster_on
 UPDATE rosters

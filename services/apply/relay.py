@@ -7,7 +7,8 @@ events.
 
 import threading
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import psycopg
 import structlog
@@ -15,6 +16,7 @@ import structlog
 from schemas.cloudevents import CONTENT_TYPE, schema_urn
 from schemas.topics import TOPICS
 from services.apply.bulk_publisher import BulkPublisher, TextHeaders
+from services.apply.chunks import PACKED, unpack
 from services.database.connect import connect, listen
 from services.database.queries import Queries
 from services.installation import find_installation
@@ -75,32 +77,65 @@ def _alone(connection: psycopg.Connection[Any]) -> bool:
     return bool(row and row[0])
 
 
+class _Row(NamedTuple):
+    """A row of the outbox, as `oldest` gives it."""
+
+    position: int
+    id: str
+    topic: str
+    key: str
+    type: str
+    payload: str
+    source: str
+    subject: str
+    time: str
+    correlation: str | None
+    causation: str | None
+
+
 def publish_batch(connection: psycopg.Connection[Any], publisher: BulkPublisher) -> tuple[int, int, Counter[str]]:
-    """Publish the oldest rows, at most BATCH of them, then delete them; give how many there were, their characters,
-    and how many there were of each sync.
+    """Publish the oldest rows, some BATCH messages, then delete them; give how many messages, their characters, and
+    how many there were of each sync.
 
     Raises PublishError, and deletes nothing, where not all of them became durable.
     """
-    rows = connection.execute(QUERIES["oldest"], {"batch": BATCH}).fetchall()
-    if not rows:
-        return 0, 0, Counter()
+    asked = {"batch": BATCH, "packed": PACKED}
+    rows = [_Row._make(row) for row in connection.execute(QUERIES["oldest"], asked).fetchall()]
+    messages, size, of_syncs = 0, 0, Counter[str]()
     for row in rows:
-        _, id_, topic, key, type_, payload, source, subject, time, correlation, causation = row
-        headers: TextHeaders = [
-            ("content-type", CONTENT_TYPE),
-            ("ce_specversion", "1.0"),
-            ("ce_id", id_),
-            ("ce_source", source),
-            ("ce_type", type_),
-            ("ce_subject", subject),
-            ("ce_time", time),
-            ("ce_dataschema", _SCHEMAS[topic, type_]),
-        ]
-        if correlation is not None:
-            headers.append(("ce_correlationid", correlation))
-        if causation is not None:
-            headers.append(("ce_causationid", causation))
-        publisher.publish(_TOPICS[topic], headers, key, payload)
-    publisher.flush()
-    connection.execute(QUERIES["published"], {"positions": [row[0] for row in rows]})
-    return len(rows), sum(len(row[5]) for row in rows), Counter(row[9] for row in rows if row[9] is not None)
+        published = 0
+        for headers, key, payload in _messages(row):
+            publisher.publish(_TOPICS[row.topic], headers, key, payload)
+            published += 1
+            size += len(payload)
+        messages += published
+        if row.correlation is not None:
+            of_syncs[row.correlation] += published
+    if rows:
+        publisher.flush()
+        connection.execute(QUERIES["published"], {"positions": [row.position for row in rows]})
+    return messages, size, of_syncs
+
+
+def _messages(row: _Row) -> Iterator[tuple[TextHeaders, str, str | bytes]]:
+    """Give the headers, key and value of a row's message, or of the many that a packed one stands for."""
+    shared: TextHeaders = [
+        ("content-type", CONTENT_TYPE),
+        ("ce_specversion", "1.0"),
+        ("ce_source", row.source),
+        ("ce_time", row.time),
+    ]
+    if row.correlation is not None:
+        shared.append(("ce_correlationid", row.correlation))
+    if row.causation is not None:
+        shared.append(("ce_causationid", row.causation))
+
+    def headers(id_: str, type_: str, subject: str) -> TextHeaders:
+        schema = _SCHEMAS[row.topic, type_]
+        return [*shared, ("ce_id", id_), ("ce_type", type_), ("ce_subject", subject), ("ce_dataschema", schema)]
+
+    if row.type != PACKED:
+        yield headers(row.id, row.type, row.subject), row.key, row.payload
+        return
+    for each in unpack(row.payload):
+        yield headers(each.id, each.type, each.entity), each.entity, each.payload

@@ -1,7 +1,7 @@
 """A change set as it arrives: its chunks staged in the connection's own temporary tables, each once."""
 
 from collections import Counter
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
 import msgspec
 import psycopg
@@ -9,6 +9,7 @@ import psycopg
 from schemas.cloudevents import UnreadableMessageError
 from schemas.events import ChangeSetCompleted, ChangeSetStarted, Operation
 from schemas.records import KINDS, RecordKind
+from services.apply.chunks import Change, Chunk, pack, read_chunk
 from services.apply.class_places import ChangedPlace, changed_places
 from services.apply.state_digest import StateDigest
 from services.database.queries import Queries
@@ -21,33 +22,7 @@ class IncompleteChangeSetError(Exception):
     """A change set says it is complete and is not: chunks or changes are missing. It is not applied (promise 3)."""
 
 
-_Digest: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
-
-
-class _Change(msgspec.Struct, frozen=True):
-    """`schemas.events.Change` as staging reads it: its records stay as they came."""
-
-    op: Operation
-    kind: RecordKind
-    id: str
-    before_digest: _Digest | None = None
-    digest: _Digest | None = None
-    before: msgspec.Raw = msgspec.Raw()
-    record: msgspec.Raw = msgspec.Raw()
-
-
-class _Chunk(msgspec.Struct, frozen=True):
-    """`schemas.events.ChangeSetChunk`, read without decoding its records."""
-
-    change_set: str
-    snapshot_id: str
-    chunk: int
-    changes: tuple[_Change, ...]
-
-
 _NO_RECORD = (b"", b"null")
-
-_decode = msgspec.json.Decoder(_Chunk).decode
 
 
 class StagedChangeSet:
@@ -65,22 +40,21 @@ class StagedChangeSet:
             connection.execute("SET work_mem = '64MB'")
             connection.execute(QUERIES["stage"])
             connection.execute(QUERIES["stage_places"])
+            connection.execute(QUERIES["stage_updates"])
 
     def add(self, value: bytes) -> None:
         """Stage a chunk; one that was staged before, or belongs to another set, does nothing.
 
         Raises UnreadableMessageError, which never quotes what is in the chunk.
         """
-        try:
-            chunk = _decode(value)
-        except msgspec.DecodeError as error:
-            raise UnreadableMessageError(f"a chunk is not valid: {type(error).__name__}") from None
+        chunk = read_chunk(value)
         mine = chunk.change_set == self.started.change_set and chunk.snapshot_id == self.started.snapshot_id
         if not mine or chunk.chunk in self._seen:
             return
         try:
             if self.started.changes:
                 self._copy(chunk)
+                self._pack(chunk, value)
         except (psycopg.DataError, UnicodeDecodeError) as error:
             raise UnreadableMessageError(
                 f"chunk {chunk.chunk} of change set {chunk.change_set} has text that cannot be stored: "
@@ -89,11 +63,11 @@ class StagedChangeSet:
         self._seen.add(chunk.chunk)
         self.counted.update((change.kind, change.op) for change in chunk.changes)
 
-    def _copy(self, chunk: _Chunk) -> None:
+    def _copy(self, chunk: Chunk) -> None:
         places: list[ChangedPlace] = []
         with self.connection.cursor() as cursor, cursor.copy(QUERIES["copy_staged"]) as copy:
-            copy.set_types(["int4", "int4", "text", "text", "text", "bytea", "bytea", "text"])
-            for place, change in enumerate(chunk.changes):
+            copy.set_types(["text", "text", "text", "bytea", "bytea", "text"])
+            for change in chunk.changes:
                 if memoryview(change.record).nbytes > RECORD_BYTES:
                     raise UnreadableMessageError(
                         f"chunk {chunk.chunk} of change set {chunk.change_set} has a record among its "
@@ -103,7 +77,7 @@ class StagedChangeSet:
                 after = bytes.fromhex(change.digest) if change.digest else None
                 record = bytes(change.record)
                 text = None if record in _NO_RECORD else record.decode()
-                copy.write_row((chunk.chunk, place, change.op, change.kind, change.id, before, after, text))
+                copy.write_row((change.op, change.kind, change.id, before, after, text))
                 self.digest_change.replace(before, after)
                 if change.kind == "classes" and change.op == "updated":
                     places += _changed_places(chunk, change)
@@ -114,6 +88,10 @@ class StagedChangeSet:
                 for changed in places:
                     if changed[0] != "updated":
                         copy.write_row(changed)
+
+    def _pack(self, chunk: Chunk, value: bytes) -> None:
+        about = {"chunk": chunk.chunk, "updates": len(chunk.changes), "packed": pack(value)}
+        self.connection.execute(QUERIES["stage_updates_of_chunk"], about)
 
     def check_whole(self, completed: ChangeSetCompleted) -> None:
         """Raise IncompleteChangeSetError unless header, chunks and trailer agree on what there is."""
@@ -133,7 +111,7 @@ class StagedChangeSet:
             )
 
 
-def _changed_places(chunk: _Chunk, change: _Change) -> list[ChangedPlace]:
+def _changed_places(chunk: Chunk, change: Change) -> list[ChangedPlace]:
     try:
         return list(changed_places(change.id, bytes(change.before), bytes(change.record)))
     except msgspec.DecodeError as error:

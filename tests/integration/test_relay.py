@@ -1,11 +1,15 @@
 """The relay: every row of the outbox is published, each key's rows in order, whatever happens to relays."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
 
+from schemas.records import School
 from schemas.topics import UPDATES
+from services.apply.chunks import PACKED, pack
+from tests.change_sets import approved, created
 from tests.pipeline import Pipeline, pipeline, until
 
 KEYS = 40
@@ -14,6 +18,16 @@ VERSIONS = 400
 CUT_OFF = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     " WHERE application_name = 'rollcall_relay' AND datname = current_database()"
+)
+
+SINGLE = (
+    "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subject) VALUES (%(version)s,"
+    " 'roster.updates', 'springfield/schools/s7', 'dev.rollcall.school.updated.v1', '{}', '/tests', 'springfield')"
+)
+PACKED_ROW = (
+    "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subject, causationid) VALUES"
+    " (%(number)s, 'roster.updates', 'springfield', %(type)s, %(payload)s, '/rollcall/apply', 'springfield',"
+    " 'change set')"
 )
 
 
@@ -85,3 +99,27 @@ def test_a_relay_publishes_again_what_it_could_not_delete(running: Pipeline) -> 
         assert set(versions) == set(range(VERSIONS))
         assert versions[-1] == VERSIONS - 1
         assert len(versions) > VERSIONS
+
+
+def test_each_update_of_a_chunk_is_published_in_its_place_between_what_was_written_before_and_after_it(
+    running: Pipeline,
+) -> None:
+    schools = [created(School(f"s{number}", "Lincoln")) for number in range(1500)]
+    _, *chunks, _ = approved("springfield", 0, schools, {}, chunk=500)
+    with running.connect() as connection:
+        for version in ("before", "after"):
+            connection.execute(SINGLE, {"version": version})
+            for number, chunk in enumerate(chunks if version == "before" else ()):
+                packed = {"district": "springfield", "roster_version": 1, "before": number * 500}
+                payload = json.dumps(packed | {"chunk": pack(chunk.model_dump_json().encode())})
+                connection.execute(PACKED_ROW, {"type": PACKED, "payload": payload, "number": number})
+    running.start("relay")
+    running.published()
+    records = running.messages(UPDATES)
+    updates = [json.loads(record.value) for record in records if b"/tests" not in dict(record.headers)["ce_source"]]
+    assert sorted(update["position"] for update in updates) == list(range(1, 1501))
+    of_one = [dict(record.headers) for record in records if record.key == b"springfield/schools/s7"]
+    assert [headers["ce_source"] for headers in of_one] == [b"/tests", b"/rollcall/apply", b"/tests"]
+    assert of_one[1]["ce_type"] == b"dev.rollcall.school.created.v1"
+    assert of_one[1]["ce_subject"] == b"springfield/schools/s7"
+    assert of_one[1]["ce_causationid"] == b"change set"
