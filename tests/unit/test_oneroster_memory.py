@@ -1,5 +1,6 @@
 """What a OneRoster pull holds in memory, byte by byte: a million students must fit."""
 
+import sys
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ from datetime import date
 import msgspec
 
 from services.ingest.providers.oneroster.assembler import OneRosterAssembler
+from services.ingest.providers.oneroster.csv_rows import read_roles
 from services.ingest.providers.oneroster.decode import CLASSES
+from services.ingest.providers.oneroster.rows import RoleRow
 from services.ingest.source import PullReport
 
 
@@ -55,3 +58,13 @@ def test_a_class_that_waits_for_its_enrollments_takes_two_hundred_bytes() -> Non
             assembler.add_classes(CLASSES.decode(page_of_classes(first, 1000), "GET classes", Counter()).rows)
 
     assert memory.held < 200 * classes
+
+
+def test_the_roles_of_a_user_in_a_file_of_their_own_take_little_more_than_the_users_id() -> None:
+    users, id_bytes = 10_000, sys.getsizeof("user-00000000")
+    with traced() as memory:
+        rows = ((f"user-{number:08}", "", "student", f"school-{number % 30}") for number in range(users))
+        roles = read_roles(rows, Counter())
+
+    assert roles["user-00000031"] == (RoleRow("student", "school-1"),)
+    assert memory.held < (id_bytes + 60) * users

@@ -152,12 +152,12 @@ def class_rows(values: Iterable[tuple[str, ...]]) -> Iterator[ClassRow]:
 
 def read_roles(values: Iterable[tuple[str, ...]], defects: Defects) -> dict[str, tuple[RoleRow, ...]]:
     """Read 1.2's roles.csv: the roles of each user, those marked as removed left out."""
-    known: dict[tuple[str, str], RoleRow] = {}
     roles: dict[str, tuple[RoleRow, ...]] = {}
+    shared: dict[tuple[RoleRow, ...], tuple[RoleRow, ...]] = {}  # a million users hold a few thousand different ones
     for user, status, role, org in values:
         if read_status(status, defects) != "removed":
-            row = known.setdefault((role, org), RoleRow(role, org))
-            roles[user] = (*roles.get(user, ()), row)
+            held = (*roles.get(user, ()), RoleRow(role, org))
+            roles[user] = shared.setdefault(held, held)
     return roles
 
 
