@@ -68,7 +68,7 @@ def match_roster(connection: psycopg.Connection[Any], people: Iterable[Rostered]
                 )
         _run(connection, "begin")
         told = _run(connection, "newcomers", texts=Jsonb(REASONS))
-        _run(connection, "forget_no_news")  # nor are newcomers, any more
+        _run(connection, "forget_no_news")
         told += _let_go(connection)
         _run(connection, "people")
         return told + _examine(connection)

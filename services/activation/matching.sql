@@ -49,9 +49,9 @@ COPY matching_staged (district, kind, id, roster_version, removed, email, number
 -- Who is new and meets nobody: never rostered, in either role; known by no id; with an email that nobody else has, here
 -- or in the roster, and no account, or one that has no other email and is nobody's. `decide` would come to the same, and
 -- examining anybody else for them to nothing else; so they are written at once as they end. In a first load that is
--- nearly everybody. The others stay staged.
+-- nearly everybody. Only the others stay staged.
 WITH staged AS MATERIALIZED (
-    SELECT r.*, t.provider, t.tenant
+    SELECT r.ctid AS row, r.*, t.provider, t.tenant
     FROM matching_staged r
     CROSS JOIN LATERAL (SELECT * FROM district_tenants t WHERE t.district = r.district OFFSET 0) t
 ), newcomers AS MATERIALIZED (
@@ -69,15 +69,15 @@ WITH staged AS MATERIALIZED (
       AND (s.email_key IS NULL OR s.email_key NOT IN (
           SELECT email_key FROM matching_staged WHERE email_key IS NOT NULL GROUP BY email_key HAVING count(*) > 1))
       AND NOT EXISTS (SELECT FROM activations o WHERE o.email_key = s.email_key OFFSET 0)
-      AND NOT EXISTS (
-          SELECT FROM activations o
-          WHERE o.district = s.district AND o.kind IN ('teachers', 'students') AND o.id = s.id OFFSET 0)
+      AND NOT EXISTS (SELECT FROM activations o WHERE o.id = s.id AND o.district = s.district OFFSET 0)
       AND NOT EXISTS (
           SELECT FROM identities i
           WHERE i.provider = s.provider AND i.tenant = s.tenant AND i.subject = s.id OFFSET 0)
       AND NOT EXISTS (SELECT FROM identities i WHERE i.account_id = m.account_id OFFSET 0)
       AND NOT EXISTS (
           SELECT FROM account_emails e WHERE e.account_id = m.account_id AND e.email_key <> s.email_key OFFSET 0)
+), taken AS (
+    DELETE FROM matching_staged r USING newcomers n WHERE r.ctid = n.row
 ), remembered AS (
     INSERT INTO identities (provider, tenant, subject, account_id, proof, district, kind, number, birth_date, name_key)
     SELECT provider, tenant, id, account_id, 'email', district, kind, number, birth_date, name_key

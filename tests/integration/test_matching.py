@@ -446,6 +446,22 @@ def test_the_database_refuses_what_points_to_an_account_that_is_not_there(matchi
         )
 
 
+def test_a_link_by_email_that_matching_did_not_write_must_point_to_an_account_that_is_there(matching: Matching) -> None:
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        matching.query(
+            "INSERT INTO identities (provider, tenant, subject, account_id, proof)"
+            " VALUES ('clever', '', 'ann', %s, 'email')",
+            uuid4(),
+        )
+
+
+def test_an_account_that_has_no_email_may_be_a_rostered_persons(matching: Matching) -> None:
+    account = matching.account()
+    _import(matching, "clever", "", "ann", account)
+    matching.night(matching.rostered("ann", "ann@school.example"))
+    assert matching.state("ann") == ("activated", account)
+
+
 def test_an_account_that_a_rostered_person_has_stays_and_keeps_its_id(matching: Matching) -> None:
     account = matching.account("ann@school.example")
     matching.night(matching.rostered("ann", "ann@school.example"))
