@@ -33,6 +33,9 @@ _PEOPLE: dict[RecordKind, tuple[str, PersonStatements]] = {
     "students": ("student", person_statements("students")),
 }
 
+MANY_CHANGES = 1000
+"""From how many changes on PostgreSQL plans better with statistics of them; below, they cost more than they save."""
+
 
 class MisfitError(Exception):
     """A change set does not fit what is applied, though it names its version. Nothing of it is applied."""
@@ -75,7 +78,8 @@ def merge(staged: StagedChangeSet) -> Outcome:
         about = {**about, "roster_version": version + 1, "base_version": version, "applied_at": now()}
         _merge_kinds(connection, staged, about)
         new_digest = StateDigest(digest).plus(staged.digest_change).value()
-        told = connection.execute(QUERIES["publish_updates"], {**about, "packed": PACKED}).rowcount
+        as_rows = {**about, "packed": PACKED, "before": staged.updates_before()}
+        told = connection.execute(QUERIES["publish_updates"], as_rows).rowcount
         _expect("chunks of updates", started.chunks, told)
         totals: dict[str, Any] = {kind: started.counts[kind].after for kind in KINDS}
         connection.execute(QUERIES["move_roster_on"], {**about, **totals, "digest": new_digest})
@@ -101,7 +105,9 @@ def merge(staged: StagedChangeSet) -> Outcome:
 def _merge_kinds(connection: psycopg.Connection[Any], staged: StagedChangeSet, about: dict[str, Any]) -> None:
     """Merge the classes before the people, whose rows say which classes they are in."""
     counts = staged.started.counts
-    connection.execute(QUERIES["analyze"])
+    many = staged.started.changes >= MANY_CHANGES
+    if many:
+        connection.execute(QUERIES["analyze"])
     if staged.counted["classes", "removed"]:
         connection.execute(QUERIES["stage_lost_places"], about)
     for kind, statements in _RECORDS.items():
@@ -112,7 +118,8 @@ def _merge_kinds(connection: psycopg.Connection[Any], staged: StagedChangeSet, a
     for kind, (part, people) in _PEOPLE.items():
         connection.execute(QUERIES["forget_moved"])
         connection.execute(QUERIES["gather_moved"], {**about, "part": part})
-        connection.execute(QUERIES["analyze_moved"])
+        if many:
+            connection.execute(QUERIES["analyze_moved"])
         moved, gained, lost = _row(connection.execute(QUERIES["count_moved"]))
         known = connection.execute(people.move, about).rowcount
         _remove_and_update(staged, kind, people, about)

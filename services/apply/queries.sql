@@ -1,12 +1,13 @@
 -- name: stage
--- What a change set does, as it arrives: the connection's own, without a log, gone with it.
+-- What a change set does, as it arrives: the connection's own, without a log, gone with it. And what is to be told of
+-- each chunk, packed: of the kind 'chunks', with its number for an id.
 CREATE TEMPORARY TABLE staged (
     op text NOT NULL,
     kind text NOT NULL,
     id text NOT NULL,
     before_digest bytea,
     digest bytea,
-    record text
+    record text STORAGE EXTERNAL
 );
 
 -- name: copy_staged
@@ -27,17 +28,6 @@ CREATE TEMPORARY TABLE moved (
     lost text[] NOT NULL
 );
 
--- name: stage_updates
--- What is to be told of each chunk, packed; it is compressed already.
-CREATE TEMPORARY TABLE staged_updates (
-    chunk integer NOT NULL,
-    updates integer NOT NULL,
-    packed text STORAGE EXTERNAL NOT NULL
-);
-
--- name: stage_updates_of_chunk
-INSERT INTO staged_updates (chunk, updates, packed) VALUES (%(chunk)s, %(updates)s, %(packed)s);
-
 -- name: copy_places
 COPY staged_places (op, class, part, person) FROM STDIN (FORMAT BINARY);
 
@@ -50,7 +40,8 @@ CROSS JOIN LATERAL (
 WHERE s.kind = 'classes' AND s.op = 'removed';
 
 -- name: forget_moved
-TRUNCATE moved;
+-- Of one part before the other; to truncate it costs more than all that a small set has in it.
+DELETE FROM moved;
 
 -- name: gather_moved
 -- Everybody of one part whose classes change; the classes that are new stand in their table already.
@@ -94,11 +85,11 @@ SELECT FROM nights WHERE sync_id = %(sync_id)s AND change_set = %(change_set)s A
 -- A row a chunk (`services.apply.chunks` has the payload); a row an update cost as much as the merge of its record.
 INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subject, correlationid, causationid)
 SELECT
-    md5(concat_ws(E'\x1f', %(change_set)s::text, 'chunk', chunk)), 'roster.updates', %(district)s, %(packed)s,
+    md5(concat_ws(E'\x1f', %(change_set)s::text, 'chunk', id)), 'roster.updates', %(district)s, %(packed)s,
     concat('{"district":', to_json(%(district)s::text), ',"roster_version":', %(roster_version)s::bigint,
-        ',"before":', sum(updates) OVER (ORDER BY chunk) - updates, ',"chunk":"', packed, '"}'),
+        ',"before":', (%(before)s::bigint[])[id::integer], ',"chunk":"', record, '"}'),
     '/rollcall/apply', %(district)s, %(sync_id)s, %(change_set)s
-FROM staged_updates ORDER BY chunk;
+FROM staged WHERE kind = 'chunks' AND op = 'told' ORDER BY id::integer;
 
 -- name: move_roster_on
 UPDATE rosters

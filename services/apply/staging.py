@@ -1,6 +1,7 @@
 """A change set as it arrives: its chunks staged in the connection's own temporary tables, each once."""
 
 from collections import Counter
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -34,13 +35,12 @@ class StagedChangeSet:
         self.digest_change = StateDigest()
         self.counted: Counter[tuple[RecordKind, Operation]] = Counter()
         self.places_updated = 0
-        self._seen: set[int] = set()
+        self._seen: dict[int, int] = {}  # by the chunk's number, its changes
         if started.changes:
             connection.execute("SET temp_buffers = '64MB'")
             connection.execute("SET work_mem = '64MB'")
             connection.execute(QUERIES["stage"])
             connection.execute(QUERIES["stage_places"])
-            connection.execute(QUERIES["stage_updates"])
 
     def add(self, value: bytes) -> None:
         """Stage a chunk; one that was staged before, or belongs to another set, does nothing.
@@ -53,20 +53,20 @@ class StagedChangeSet:
             return
         try:
             if self.started.changes:
-                self._copy(chunk)
-                self._pack(chunk, value)
+                self._copy(chunk, value)
         except (psycopg.DataError, UnicodeDecodeError) as error:
             raise UnreadableMessageError(
                 f"chunk {chunk.chunk} of change set {chunk.change_set} has text that cannot be stored: "
                 f"{type(error).__name__}"
             ) from None
-        self._seen.add(chunk.chunk)
+        self._seen[chunk.chunk] = len(chunk.changes)
         self.counted.update((change.kind, change.op) for change in chunk.changes)
 
-    def _copy(self, chunk: Chunk) -> None:
+    def _copy(self, chunk: Chunk, value: bytes) -> None:
         places: list[ChangedPlace] = []
         with self.connection.cursor() as cursor, cursor.copy(QUERIES["copy_staged"]) as copy:
             copy.set_types(["text", "text", "text", "bytea", "bytea", "text"])
+            copy.write_row(("told", "chunks", str(chunk.chunk), None, None, pack(value)))
             for change in chunk.changes:
                 if memoryview(change.record).nbytes > RECORD_BYTES:
                     raise UnreadableMessageError(
@@ -89,9 +89,9 @@ class StagedChangeSet:
                     if changed[0] != "updated":
                         copy.write_row(changed)
 
-    def _pack(self, chunk: Chunk, value: bytes) -> None:
-        about = {"chunk": chunk.chunk, "updates": len(chunk.changes), "packed": pack(value)}
-        self.connection.execute(QUERIES["stage_updates_of_chunk"], about)
+    def updates_before(self) -> list[int]:
+        """Give how many updates come before those of each chunk, in the order of chunks, once all are there."""
+        return [0, *accumulate(self._seen[chunk] for chunk in sorted(self._seen))][:-1]
 
     def check_whole(self, completed: ChangeSetCompleted) -> None:
         """Raise IncompleteChangeSetError unless header, chunks and trailer agree on what there is."""
@@ -104,7 +104,7 @@ class StagedChangeSet:
                 f"the header of change set {started.change_set} does not count its {', '.join(uncounted)}"
             )
         changes = self.counted.total()
-        if self._seen != set(range(1, started.chunks + 1)) or changes != started.changes:
+        if self._seen.keys() != set(range(1, started.chunks + 1)) or changes != started.changes:
             raise IncompleteChangeSetError(
                 f"change set {started.change_set} should have {started.changes} changes in {started.chunks} chunks "
                 f"and has {changes} in {len(self._seen)}; it is not applied, the next sync makes it anew"
