@@ -15,8 +15,8 @@ class PullFailedError(Exception):
     """A pull cannot go on, and changes nothing (promise 1).
 
     `code` is for programs: 'wrong-credentials', 'disconnected', 'not-found', 'provider-unavailable', 'rate-limited',
-    'incomplete', 'not-a-roster', 'misconfigured', 'moved', 'disk-full', 'fault'. The text says what is wrong, where, and
-    what to do; it carries ids, addresses of servers and numbers, never a person's name or email, never a secret.
+    'incomplete', 'not-a-roster', 'misconfigured', 'moved', 'disk-full', 'fault'. The text says what is wrong, where,
+    and what to do; it carries ids, addresses of servers and numbers, never a person's name or email, never a secret.
     """
 
     def __init__(self, code: str, text: str) -> None:
