@@ -180,7 +180,7 @@ def test_a_pull_left_early_closes_its_files(tmp_path: Path) -> None:
 
     async def take_one_page() -> None:
         pages = source(package).read(TODAY, PullReport())
-        async with contextlib.aclosing(pages):  # type: ignore[type-var]
+        async with contextlib.aclosing(pages):
             async for _ in pages:
                 break
 
