@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
 from hypothesis import settings
 from psycopg import conninfo
 
-from services.database.migrate import migrate
-from tests.stack import delete_topics, kafka_for_tests, new_database, postgres_for_tests
+from tests.stack import delete_topics, kafka_for_tests, migrate_without_holidays, new_database, postgres_for_tests
 
 # On a machine that runs other tests too, how long one example takes says nothing.
 settings.register_profile("shared machine", deadline=None)
@@ -91,14 +89,9 @@ def shared_topic_prefix(kafka: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def migrated_template(postgres: str) -> Iterator[str]:
-    """The name of a database with every migration done once, which `database` copies.
-
-    The offices' holidays are off, or every test would end differently at Thanksgiving and over the winter.
-    """
+    """The name of a database with every migration done once, and holidays off, which `database` copies."""
     with new_database(postgres) as address:
-        migrate(address)
-        with psycopg.connect(address) as connection:
-            connection.execute("UPDATE office_calendar SET observed = false")
+        migrate_without_holidays(address)
         yield str(conninfo.conninfo_to_dict(address)["dbname"])
 
 

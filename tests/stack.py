@@ -26,6 +26,7 @@ from testcontainers.core.container import DockerContainer
 from deploy.local import ports
 from deploy.local.kafka import Kafka, probe
 from deploy.local.postgres import Postgres
+from services.database.migrate import migrate
 
 KAFKA_IMAGE = os.environ.get("ROLLCALL_TEST_KAFKA_IMAGE", "apache/kafka:4.1.1")
 POSTGRES_IMAGE = os.environ.get("ROLLCALL_TEST_POSTGRES_IMAGE", "postgres:18")
@@ -79,6 +80,13 @@ def new_database(admin: str, template: str = "template1") -> Iterator[str]:
             yield conninfo.make_conninfo(admin, dbname=name)
         finally:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def migrate_without_holidays(address: str) -> None:
+    """Do every migration, with the offices' holidays off: nights would be held at Thanksgiving and over the winter."""
+    migrate(address)
+    with psycopg.connect(address) as connection:
+        connection.execute("UPDATE office_calendar SET observed = false")
 
 
 def delete_topics(bootstrap: str, prefix: str) -> None:

@@ -33,11 +33,10 @@ from services.apply.merge import merge
 from services.apply.relay import QUERIES as RELAY
 from services.apply.staging import StagedChangeSet
 from services.database.connect import connect
-from services.database.migrate import migrate
 from services.guard.judging import judge_once
 from tests.change_sets import approved, created, removed, updated
 from tests.rosters import add_district
-from tests.stack import new_database
+from tests.stack import migrate_without_holidays, new_database
 
 DISTRICT = "springfield"
 PLACES_A_STUDENT = 6
@@ -223,7 +222,7 @@ def main() -> None:
         server.start()
         try:
             with new_database(server.address("postgres")) as database:
-                migrate(database)
+                migrate_without_holidays(database)
                 with psycopg.connect(database, autocommit=True) as connection:
                     connection.execute("ALTER SYSTEM SET autovacuum_naptime = '1s'")
                     connection.execute("SELECT pg_reload_conf()")

@@ -13,7 +13,6 @@ import psutil
 
 from schemas.events import SyncRequested
 from services.database.connect import connect
-from services.database.migrate import migrate
 from services.diff.applied import AppliedRoster
 from services.nights import ENDED, request_sync
 from tests.bench.cost import costs
@@ -21,7 +20,7 @@ from tests.bench.proof import UpdatesReader, WrongResultError, prove_updates, st
 from tests.bench.recorded_districts import Truths, district_name
 from tests.bench.stack import NIGHT_SECONDS, WORKERS, servers, serving
 from tests.pipeline import Pipeline, pipeline, until
-from tests.stack import new_database
+from tests.stack import migrate_without_holidays, new_database
 
 
 class Fleet:
@@ -124,7 +123,7 @@ def fleet(folder: Path, districts: int, instances: int = 1) -> Iterator[tuple[Fl
         new_database(own.postgres.address("postgres")) as database,
         serving(folder, "recorded_districts") as (address, server),
     ):
-        migrate(database)
+        migrate_without_holidays(database)
         prefix = f"bench-{uuid.uuid4().hex[:8]}."
         with pipeline(own.kafka.bootstrap, database, prefix, *WORKERS * instances) as running:
             credentials = own.credentials()

@@ -21,13 +21,12 @@ from deploy.sandbox.district import NightKind
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.samples import register
 from services.database.connect import connect
-from services.database.migrate import migrate
 from services.district_rows import put_district
 from tests.bench.proof import WrongResultError
 from tests.bench.stack import NIGHT_SECONDS, WORKERS, Servers, servers
 from tests.guarding import partition_of
 from tests.pipeline import Pipeline, pipeline
-from tests.stack import new_database
+from tests.stack import migrate_without_holidays, new_database
 
 OURS = "springfield"
 ORDINARY_NIGHTS = 20
@@ -118,9 +117,7 @@ def main() -> None:
 @contextmanager
 def _running(own: Servers) -> Iterator[Pipeline]:
     with new_database(own.postgres.address("postgres")) as database:
-        migrate(database)
-        with connect(database, "rollcall_operator") as connection:
-            connection.execute("UPDATE office_calendar SET observed = false")
+        migrate_without_holidays(database)
         prefix, settings = f"bench-{uuid.uuid4().hex[:8]}.", {"ROLLCALL_RETRY_SECONDS": "60"}
         with pipeline(own.kafka.bootstrap, database, prefix, *WORKERS, settings=settings) as running:
             yield running

@@ -27,7 +27,6 @@ from rich.table import Table
 from deploy.sandbox.district import DistrictDefinition
 from schemas.topics import UPDATES, Worker
 from services.database.connect import connect
-from services.database.migrate import migrate
 from services.districts import ProviderName
 from services.nights import ENDED, Night, night
 from tests.bench.accounts import Accounts, ActivationLag
@@ -37,7 +36,7 @@ from tests.bench.recorded import ONEROSTER_LIMIT, record, truth
 from tests.bench.sampling import Sampler
 from tests.bench.stack import NIGHT_SECONDS, WORKERS, servers, serving
 from tests.pipeline import Pipeline, pipeline, until
-from tests.stack import new_database
+from tests.stack import migrate_without_holidays, new_database
 
 DISTRICT = "springfield"
 NIGHTS = (("first load", 1, "applied"), ("nothing changed", 2, "unchanged"), ("1% changed", 3, "applied"))
@@ -178,7 +177,7 @@ def bench(
         new_database(own.postgres.address("postgres")) as database,
         serving(folder) as (address, server),
     ):
-        migrate(database)
+        migrate_without_holidays(database)
         if accounts is not None:
             with psycopg.connect(database, autocommit=True) as connection:
                 accounts.make(connection)
