@@ -4,7 +4,7 @@ It is a cache and never more: one file a district, which may be missing, broken,
 or deleted at any time; a pull then works everything out. Who uses it compares all that a row's record depends on, so
 that a memory of whatever age gives the very records that working them out would give.
 
-The file: a header, then blocks of rows, a collection's blocks in ascending order of id.
+The file: a header, then pages of blocks of rows, a collection's pages in ascending order of id.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import IO, Generic, NamedTuple, TypeVar
 
@@ -32,61 +33,74 @@ FORGOTTEN_AFTER_SECONDS = 30 * 24 * 3600.0
 UNFINISHED_AFTER_SECONDS = 24 * 3600.0
 """No pull writes at one for so long: what is unfinished by then was left by one that was killed."""
 
-BLOCK_ROWS = 2_000
+BLOCKS_AT_ONCE = 64
+"""So many are read and written at once, some 400 kB of people: larger pieces are in no cache of the processor."""
+
 MOST_NUMBERS = 2**31 - 2**24
 """Numbers are kept in 32 bits: a memory that has given so many begins anew."""
 
 _HEADER = struct.Struct(">8s32sQ")
 _FRAME = struct.Struct(">16s32sII")
-_MAGIC = b"rows 001"
+_MAGIC = b"rows 002"
 _SUFFIX, _UNFINISHED = ".rows", ".unfinished"
 _encoder = msgspec.msgpack.Encoder()
 
 log = structlog.get_logger()
 
 
-class RememberedRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What is remembered of a row, under the provider's id."""
-
-    id: str
+NO_DIGEST = bytes(32)
+"""In place of the digest of what could not be digested: it is nobody's."""
 
 
-AnyRow = TypeVar("AnyRow", bound=RememberedRow)
+class RememberedBlock(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What is remembered of rows that came one after the other: the digest of them all, ids and digests of each."""
+
+    digest: bytes
+    ids: list[str]
+    digests: bytes
+
+    def row_digests(self) -> list[bytes]:
+        """Give the digest of each row."""
+        size = len(self.digests) // len(self.ids)
+        return [self.digests[at : at + size] for at in range(0, len(self.digests), size)]
 
 
-class _Block(NamedTuple, Generic[AnyRow]):
-    rows: list[AnyRow]
+AnyBlock = TypeVar("AnyBlock", bound=RememberedBlock)
+
+
+class _Page(NamedTuple, Generic[AnyBlock]):
+    blocks: list[AnyBlock]
 
     @property
     def first(self) -> str:
-        return self.rows[0].id
+        return self.blocks[0].ids[0]
 
     @property
     def last(self) -> str:
-        return self.rows[-1].id
+        return self.blocks[-1].ids[-1]
 
 
 class _UnusableError(Exception):
     """The file is not what this version of the code writes for the district as it is registered."""
 
 
-class Recall(Generic[AnyRow]):
+class Recall(Generic[AnyBlock]):
     """What the last pull remembered of one collection, seen through a window that only moves up."""
 
-    def __init__(self, blocks: Iterator[_Block[AnyRow]]) -> None:
-        self._blocks = blocks
-        self._next = next(blocks, None)
-        self._window: list[_Block[AnyRow]] = []
+    def __init__(self, pages: Iterator[_Page[AnyBlock]]) -> None:
+        self._pages = pages
+        self._next = next(pages, None)
+        self._window: list[_Page[AnyBlock]] = []
 
-    def between(self, first: str, last: str) -> Iterator[AnyRow]:
-        """Give the rows remembered from id `first` to `last`, and some around them. Later calls ask for higher ids."""
-        self._window = [block for block in self._window if block.last >= first]
+    def between(self, first: str, last: str) -> list[AnyBlock]:
+        """Give the blocks that have ids from `first` to `last`. Later calls ask for higher ids."""
+        self._window = [page for page in self._window if page.last >= first]
         while self._next is not None and self._next.first <= last:
             if self._next.last >= first:
                 self._window.append(self._next)
-            self._next = next(self._blocks, None)
-        for block in self._window:
-            yield from block.rows
+            self._next = next(self._pages, None)
+        blocks = chain.from_iterable(page.blocks for page in self._window)
+        return [block for block in blocks if block.ids[0] <= last and block.ids[-1] >= first]
 
 
 class RowMemory:
@@ -127,22 +141,21 @@ class RowMemory:
         except OSError as error:
             self._not_written(error)
 
-    def recall(self, collection: str, row_type: type[AnyRow], context: str = "") -> Recall[AnyRow]:
+    def recall(self, collection: str, block_type: type[AnyBlock], context: str = "") -> Recall[AnyBlock]:
         """Give what was remembered of a collection in the same context."""
-        return Recall(self._read(collection, row_type, context))
+        return Recall(self._read(collection, block_type, context))
 
-    def remember(self, collection: str, rows: Sequence[RememberedRow], context: str = "") -> None:
-        """Remember rows of a collection, in ascending order of id, all above those of the call before.
+    def remember(self, collection: str, blocks: Sequence[RememberedBlock], context: str = "") -> None:
+        """Remember a page's blocks of a collection, in ascending order of id, all above those of the call before.
 
         `context` stands for what all of them depend on besides themselves.
         """
+        about = collection.encode(), _digest(context)
         try:
-            for start in range(0, len(rows), BLOCK_ROWS):
+            for start in range(0, len(blocks), BLOCKS_AT_ONCE):
                 if self._new is not None:
-                    body = _encoder.encode(rows[start : start + BLOCK_ROWS])
-                    size, check = len(body), zlib.crc32(body)
-                    frame = _FRAME.pack(collection.encode(), _digest(context), size, check)
-                    self._new.writelines((frame, body))
+                    body = _encoder.encode(blocks[start : start + BLOCKS_AT_ONCE])
+                    self._new.writelines((_FRAME.pack(*about, len(body), zlib.crc32(body)), body))
         except OSError as error:
             self._not_written(error)
 
@@ -189,12 +202,12 @@ class RowMemory:
             raise _UnusableError("it has given all of its numbers")
         return int(numbers)
 
-    def _read(self, collection: str, row_type: type[AnyRow], context: str) -> Iterator[_Block[AnyRow]]:
-        """Give the collection's blocks; none any more from where the file cannot be read on."""
+    def _read(self, collection: str, block_type: type[AnyBlock], context: str) -> Iterator[_Page[AnyBlock]]:
+        """Give the collection's pages; none any more from where the file cannot be read on."""
         old = self._old
         if old is None:
             return
-        decoder = msgspec.msgpack.Decoder(list[row_type])  # type: ignore[valid-type]
+        decoder = msgspec.msgpack.Decoder(list[block_type])  # type: ignore[valid-type]
         wanted = collection.encode().ljust(16, b"\0"), _digest(context)
         at = _HEADER.size
         try:
@@ -202,7 +215,7 @@ class RowMemory:
                 name, about, size, check = _FRAME.unpack(prefix)
                 at += _FRAME.size + size
                 if (name, about) == wanted:
-                    yield _Block(decoder.decode(_checked(os.pread(old.fileno(), size, at - size), check)))
+                    yield _Page(decoder.decode(_checked(os.pread(old.fileno(), size, at - size), check)))
         except (OSError, struct.error, msgspec.DecodeError, _UnusableError) as error:
             self._not_read(error)
 

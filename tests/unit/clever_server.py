@@ -215,7 +215,7 @@ def read(
         transport = httpx.MockTransport(server)
         memory = RowMemory(memory_folder, of) if memory_folder is not None else None
         try:
-            async with open_source(of, limits, Settings(**(settings or {})), transport, memory) as source:
+            async with open_source(of, limits, Settings(**(settings or {})), transport, memory=memory) as source:
                 async for page in source.read(today, pull.report):
                     pull.pages.append(page)
             if memory is not None:

@@ -8,7 +8,7 @@ from services.districts import District
 from services.ingest.remembered_rows import (
     FORGOTTEN_AFTER_SECONDS,
     UNFINISHED_AFTER_SECONDS,
-    RememberedRow,
+    RememberedBlock,
     RowMemory,
     forget,
     forget_gone,
@@ -17,40 +17,46 @@ from services.ingest.remembered_rows import (
 OAK = District(district="oak", name="Oak", provider="clever", url="https://api.example.org")
 
 
-class _Row(RememberedRow, frozen=True):
+class _Block(RememberedBlock, frozen=True):
     what: str
 
 
-def _remembered(folder: Path, of: District = OAK, context: str = "") -> list[_Row]:
+def _remembered(folder: Path, of: District = OAK, context: str = "") -> list[_Block]:
     memory = RowMemory(folder, of)
     memory.begin()
-    rows = list(memory.recall("users", _Row, context).between("", "z"))
+    blocks = memory.recall("users", _Block, context).between("", "z")
     memory.close()
-    return rows
+    return blocks
 
 
-def _remember(folder: Path, rows: list[_Row]) -> None:
+def _remember(folder: Path, blocks: list[_Block]) -> None:
     memory = RowMemory(folder, OAK)
     memory.begin()
-    memory.remember("users", rows)
+    memory.remember("users", blocks)
     memory.keep()
     memory.close()
 
 
-ROWS = [_Row(f"{number:05}", "a word") for number in range(5000)]
+BLOCKS = [
+    _Block(b"digest", [f"{number:05}" for number in range(first, first + 10)], b"ab" * 10, "a word")
+    for first in range(0, 5000, 10)
+]
 
 
-def test_rows_come_back_from_where_they_are_asked_for_and_by_collection_and_context(tmp_path: Path) -> None:
-    _remember(tmp_path, ROWS)
-    assert _remembered(tmp_path) == ROWS
+def test_blocks_come_back_from_where_they_are_asked_for_and_by_collection_and_context(tmp_path: Path) -> None:
+    _remember(tmp_path, BLOCKS)
+    assert _remembered(tmp_path) == BLOCKS
+    assert BLOCKS[0].row_digests() == [b"ab"] * 10
     assert _remembered(tmp_path, context="another") == []
     memory = RowMemory(tmp_path, OAK)
     memory.begin()
-    recall = memory.recall("users", _Row)
-    for first in range(0, 5000, 500):
-        ids = {row.id for row in recall.between(f"{first:05}", f"{first + 499:05}")}
-        assert ids >= {f"{number:05}" for number in range(first, first + 500)}
-    assert list(memory.recall("sections", _Row).between("", "z")) == []
+    recall = memory.recall("users", _Block)
+    for first in range(5, 5000, 500):
+        blocks = recall.between(f"{first:05}", f"{first + 490:05}")
+        assert blocks == [
+            block for block in BLOCKS if block.ids[-1] >= f"{first:05}" and block.ids[0] <= f"{first + 490:05}"
+        ]
+    assert memory.recall("sections", _Block).between("", "z") == []
     memory.close()
 
 
@@ -68,10 +74,10 @@ def test_a_number_given_once_is_not_given_again_by_a_later_pull(tmp_path: Path) 
 def test_a_memory_is_put_in_place_only_when_it_is_kept_and_its_owner_alone_can_read_it(tmp_path: Path) -> None:
     memory = RowMemory(tmp_path, OAK)
     memory.begin()
-    memory.remember("users", ROWS)
+    memory.remember("users", BLOCKS)
     memory.close()
     assert list(tmp_path.iterdir()) == []
-    _remember(tmp_path, ROWS)
+    _remember(tmp_path, BLOCKS)
     assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("oak.rows", 0o600)]
 
 
@@ -86,14 +92,14 @@ def test_what_a_killed_pull_left_is_removed_after_a_day_and_what_one_is_writing_
 
 
 def test_what_was_remembered_of_another_url_is_not_given(tmp_path: Path) -> None:
-    _remember(tmp_path, ROWS)
+    _remember(tmp_path, BLOCKS)
     assert _remembered(tmp_path, OAK.model_copy(update={"url": "https://elsewhere.example.org"})) == []
 
 
 def test_a_folder_that_cannot_be_made_is_no_failure(tmp_path: Path) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.touch()
-    _remember(in_the_way, ROWS)
+    _remember(in_the_way, BLOCKS)
     assert _remembered(in_the_way) == []
 
 
@@ -130,7 +136,7 @@ def test_one_district_is_forgotten_with_what_a_pull_of_it_was_writing_and_no_oth
 def test_a_pull_whose_district_is_forgotten_meanwhile_leaves_nothing_and_does_not_fail(tmp_path: Path) -> None:
     memory = RowMemory(tmp_path, OAK)
     memory.begin()
-    memory.remember("users", ROWS)
+    memory.remember("users", BLOCKS)
     forget(tmp_path, "oak")
     memory.keep()
     memory.close()

@@ -13,6 +13,7 @@ from services.districts import (
     OAuth1Credentials,
     OAuth2Credentials,
 )
+from services.ingest.providers.clever.page_digester import Digest, digest_here
 from services.ingest.providers.clever.source import MAX_LIMIT, CleverSource
 from services.ingest.providers.hosts import HostLimits
 from services.ingest.providers.http import BearerAuth, ProviderHttp
@@ -37,12 +38,14 @@ async def open_source(
     limits: HostLimits,
     settings: Settings,
     transport: httpx.AsyncBaseTransport | None = None,
+    *,
     memory: RowMemory | None = None,
+    digest: Digest = digest_here,
 ) -> AsyncIterator[RosterSource]:
     """Give the district's source, with its connections open for as long as the context lasts.
 
     `limits` is shared by all pulls of this process. `transport` takes the place of the network where it is given;
-    `memory` spares working out again what has not changed.
+    `memory` spares working out again what has not changed; `digest` does a part of that, in this process or elsewhere.
     Raises PullFailedError 'misconfigured' where the district's credentials cannot be read, or are not of a form that
     its provider knows.
     """
@@ -67,6 +70,7 @@ async def open_source(
                 page_size=district.page_size or MAX_LIMIT,
                 page_records=settings.page_records,
                 memory=memory,
+                digest=digest,
             )
         else:
             yield _oneroster(district, http, settings.page_records)

@@ -5,12 +5,13 @@ page lies above the one before, and every page names the next one until the last
 """
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from operator import lt
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import parse_qsl
 
 import httpx
@@ -19,14 +20,11 @@ import msgspec
 from schemas.events import CollectionProof
 from services.ingest.defects import DefectCode
 from services.ingest.providers.answers import address, check_page_rows, origin
-from services.ingest.providers.clever.remembered import row_digests
-from services.ingest.providers.clever.rows import NOT_READABLE, Link, PageBody, PageEnd, Row
-from services.ingest.remembered_rows import RememberedRow
+from services.ingest.providers.clever.page_blocks import without_times
+from services.ingest.providers.clever.rows import NOT_READABLE, Link, PageBody, PageEnd, PageItem, Row, RowItem
 from services.ingest.source import PullFailedError
 
-AnyRow = TypeVar("AnyRow", bound=Row | RememberedRow)
-Known: TypeAlias = Callable[[str, str], Mapping[bytes, AnyRow]]
-"""Gives what is remembered from one id to another, by the digest of the row that it was made of."""
+AnyRow = TypeVar("AnyRow", bound=Row)
 
 MOST_ROWS = 3_000_000
 """More rows than any district has: a list that goes on after so many has no end, and would fill the memory."""
@@ -35,6 +33,7 @@ _page = msgspec.json.Decoder(PageBody)
 _ending = msgspec.json.Decoder(PageEnd)
 _bare_row = msgspec.json.Decoder(Row)
 _LINKS, _LINKS_BYTES = b'"links"', 4096
+_LINKS_FIRST = re.compile(rb'\{"links":\[[^][]*\](?=,"data":)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,9 @@ class Unreliable:
 
 @dataclass(slots=True)
 class Page(Generic[AnyRow]):
-    """What one page brought: each id once, either as a row, with its digest, or as unreliable."""
+    """What one page brought: each id once, either as a row or as unreliable."""
 
     rows: list[AnyRow] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
     unreliable: list[Unreliable] = field(default_factory=list)
 
 
@@ -63,8 +61,7 @@ class Walk(Generic[AnyRow]):
 
     Ask with `params` until it is None, give each answer to `take`, then take the `proof`. A single row is never
     believed against the order: any id at or below the cursor fails the pull. The same id twice in a row is a defect
-    of that record alone. A list that comes on one page is whole in whatever order it comes. A row that is `known`
-    is not decoded: what is remembered of it comes in its place.
+    of that record alone. A list that comes on one page is whole in whatever order it comes.
     """
 
     def __init__(
@@ -73,14 +70,13 @@ class Walk(Generic[AnyRow]):
         row_type: type[AnyRow],
         defects: Counter[DefectCode],
         limit: int | None,
-        known: Known[AnyRow] | None = None,
     ) -> None:
         self.collection = url.rpartition("/")[2]
         self.params: list[tuple[str, str]] | None = [] if limit is None else [("limit", str(limit))]
         self._url = httpx.URL(url)
         self._decoder = msgspec.json.Decoder(row_type)
+        self._item_decoder = msgspec.json.Decoder(RowItem[row_type])  # type: ignore[valid-type]
         self._defects = defects
-        self._known = known
         self._sent = list(self.params)
         self._last: str | None = None
         self._last_but_one: str | None = None
@@ -99,15 +95,15 @@ class Walk(Generic[AnyRow]):
         return True
 
     def guess_next(self, body: bytes) -> list[tuple[str, str]] | None:
-        """Say what `params` will be once this answer to them is taken, by its last bytes alone; None where they do not.
+        """Say what `params` will be once this answer to them is taken, by its ends alone; None where they do not.
 
-        Clever's pages end with their links. Only `take` says whether the guess was right.
+        Clever's pages begin or end with their links. Only `take` says whether the guess was right.
         """
-        at = body.rfind(_LINKS, -_LINKS_BYTES)
-        if at < 0:
+        first, at = _LINKS_FIRST.match(body), body.rfind(_LINKS, -_LINKS_BYTES)
+        if first is None and at < 0:
             return None
         try:
-            link = _next_link(_ending.decode(b"{" + body[at:]))
+            link = _next_link(_ending.decode(first.group() + b"}" if first is not None else b"{" + body[at:]).links)
             url = self._url.join(link.uri) if link is not None and link.uri else None
         except (*NOT_READABLE, httpx.InvalidURL):
             return None
@@ -121,15 +117,33 @@ class Walk(Generic[AnyRow]):
         """
         self._pages += 1
         content = PageBody(data=[], links=[]) if body is None else self._decode(body)
-        check_page_rows(len(content.data), f"page {self._pages} of {address(self._url)}")
-        raws = [item.data for item in content.data]
+        self._check_rows(len(content.data))
+        items = content.data
         if self._confirming:
-            raws = self._beyond_last(raws)
+            items = self._beyond_last(items)
         elif self._pages == 1:
-            raws = self._in_order(raws, has_next=_next_link(content) is not None)
-        page = self._read(raws)
-        self._turn(content, empty=not raws)
+            items = self._in_order(items, has_next=_next_link(content.links) is not None)
+        page = self._read(items)
+        self._turn(content.links, empty=not items)
         return page
+
+    def take_read(self, ids: Sequence[str], digests: Sequence[bytes], links: Sequence[Link] | None) -> bool:
+        """Take the answer to `params` whose rows have been read: their ids, and their digests, in their order.
+
+        Gives False, and has taken nothing, where it needs the closer look of `take`.
+        """
+        if self._confirming or not self._go_on(ids):
+            return False
+        self._pages += 1
+        self._check_rows(len(ids))
+        self._count(ids)
+        self._digest.update(b"".join(digests))
+        self._turn(links, empty=False)
+        return True
+
+    def read_item(self, item: bytes) -> AnyRow:
+        """Read the row of an item, given as JSON. Raises one of NOT_READABLE."""
+        return self._item_decoder.decode(item).data
 
     def proof(self) -> CollectionProof:
         """Give how the collection was proved whole; only once `params` is None."""
@@ -142,6 +156,9 @@ class Walk(Generic[AnyRow]):
             digest=self._digest.hexdigest(),
         )
 
+    def _check_rows(self, rows: int) -> None:
+        check_page_rows(rows, f"page {self._pages} of {address(self._url)}")
+
     def _decode(self, body: bytes) -> PageBody:
         try:
             return _page.decode(body)
@@ -152,26 +169,26 @@ class Walk(Generic[AnyRow]):
                 f"`data`: {error}; check the district's url and API path",
             ) from error
 
-    def _in_order(self, raws: list[msgspec.Raw], *, has_next: bool) -> list[msgspec.Raw]:
-        ids = list(map(self._id, raws))
+    def _in_order(self, items: list[PageItem], *, has_next: bool) -> list[PageItem]:
+        ids = [self._id(item.data) for item in items]
         if all(id_ <= after for id_, after in pairwise(ids)):
-            return raws
+            return items
         if has_next:
             raise UnsortedListError
-        return [raw for _, raw in sorted(zip(ids, raws, strict=True), key=lambda pair: pair[0])]
+        return [item for _, item in sorted(zip(ids, items, strict=True), key=lambda pair: pair[0])]
 
-    def _read(self, raws: Sequence[msgspec.Raw]) -> Page[AnyRow]:
-        digests = row_digests(raws)
-        self._digest.update(b"".join(digests))
-        if rows := self._read_at_once(raws, digests):
-            return Page(rows, digests)
+    def _read(self, items: Sequence[PageItem]) -> Page[AnyRow]:
+        for item in items:
+            self._digest.update(hashlib.sha256(without_times(bytes(item.data))).digest())
+        if rows := self._read_at_once(items):
+            return Page(rows)
         page: Page[AnyRow] = Page()
         before: tuple[str, msgspec.Raw] | None = None
-        for raw, digest in zip(raws, digests, strict=True):
+        for item in items:
             self._rows += 1
-            row, id_ = self._row(raw)
+            row, id_ = self._row(item.data)
             if before is not None and id_ == before[0]:
-                self._again(page, before[1], row, Unreliable(id_, (raw,)))
+                self._again(page, before[1], row, Unreliable(id_, (item.data,)))
                 continue
             if self._last is not None and id_ <= self._last:
                 raise self._incomplete(
@@ -179,33 +196,34 @@ class Walk(Generic[AnyRow]):
                 )
             self._last_but_one, self._last = self._last, id_
             self._distinct += 1
-            before = (id_, raw)
+            before = (id_, item.data)
             if row is None:
                 self._defects["record-unreadable"] += 1
-                page.unreliable.append(Unreliable(id_, (raw,)))
+                page.unreliable.append(Unreliable(id_, (item.data,)))
             else:
                 page.rows.append(row)
-                page.digests.append(digest)
         return page
 
-    def _read_at_once(self, raws: Sequence[msgspec.Raw], digests: Sequence[bytes]) -> list[AnyRow]:
+    def _read_at_once(self, items: Sequence[PageItem]) -> list[AnyRow]:
         """Give the rows of a page without a defect, as nearly all are; nothing where any needs a closer look."""
-        decode = self._decoder.decode
         try:
-            if self._known is None or not raws:
-                rows = [decode(raw) for raw in raws]
-            else:
-                known = self._known(_bare_row.decode(raws[0]).id, _bare_row.decode(raws[-1]).id)
-                rows = [known.get(digest) or decode(raw) for raw, digest in zip(raws, digests, strict=True)]
+            rows = [self._decoder.decode(item.data) for item in items]
         except NOT_READABLE:
             return []
         ids = [row.id for row in rows]
-        if not ids or not all(map(lt, ids, ids[1:])) or (self._last is not None and ids[0] <= self._last):
+        if not self._go_on(ids):
             return []
+        self._count(ids)
+        return rows
+
+    def _go_on(self, ids: Sequence[str]) -> bool:
+        """Say whether these ids, of which there must be some, rise from where the last page ended."""
+        return bool(ids) and (self._last is None or self._last < ids[0]) and all(map(lt, ids, islice(ids, 1, None)))
+
+    def _count(self, ids: Sequence[str]) -> None:
         self._rows += len(ids)
         self._distinct += len(ids)
         self._last_but_one, self._last = [self._last, *ids[-2:]][-2:]
-        return rows
 
     def _row(self, raw: msgspec.Raw) -> tuple[AnyRow | None, str]:
         """Give the row, or None where it is not of the documented form, with its id."""
@@ -233,12 +251,11 @@ class Walk(Generic[AnyRow]):
             return
         else:
             page.rows.pop()
-            page.digests.pop()
             earlier = (first,)
         page.unreliable.append(Unreliable(again.id, (*earlier, *again.rows)))
         self._defects["id-twice-differing"] += 1
 
-    def _turn(self, content: PageBody, *, empty: bool) -> None:
+    def _turn(self, links: Sequence[Link] | None, *, empty: bool) -> None:
         """Work out what to ask for next, or that this was the end."""
         if self._confirming and empty:
             self._finish("empty page, confirmed")
@@ -246,8 +263,8 @@ class Walk(Generic[AnyRow]):
         self._confirming = False
         if self._rows > MOST_ROWS:
             raise self._incomplete(f"still goes on after {MOST_ROWS:,} rows, more than a district has: it has no end")
-        link = _next_link(content)
-        is_unsaid = content.links is None or (link is not None and not link.uri)
+        link = _next_link(links)
+        is_unsaid = links is None or (link is not None and not link.uri)
         if is_unsaid and not empty and self._sent:
             # It does not say whether this is the last page. Only an empty page beyond it can.
             self.params = [*self._sent, ("starting_after", str(self._last))]
@@ -266,11 +283,11 @@ class Walk(Generic[AnyRow]):
         self._end = end
         self.params = None
 
-    def _beyond_last(self, raws: Sequence[msgspec.Raw]) -> list[msgspec.Raw]:
-        ids = list(map(self._id, raws))
+    def _beyond_last(self, items: Sequence[PageItem]) -> list[PageItem]:
+        ids = [self._id(item.data) for item in items]
         if self._last not in ids:
             raise self._incomplete("is empty, though the page before named it, and asking again gives no clear end")
-        return [raw for raw, id_ in zip(raws, ids, strict=True) if id_ != self._last]
+        return [item for item, id_ in zip(items, ids, strict=True) if id_ != self._last]
 
     def _next(self, uri: str, *, empty: bool) -> list[tuple[str, str]]:
         """Give the parameters of the next page, where its link goes on from this one."""
@@ -301,5 +318,5 @@ class Walk(Generic[AnyRow]):
         )
 
 
-def _next_link(content: PageBody | PageEnd) -> Link | None:
-    return next((link for link in content.links or () if link.rel == "next"), None)
+def _next_link(links: Sequence[Link] | None) -> Link | None:
+    return next((link for link in links or () if link.rel == "next"), None)

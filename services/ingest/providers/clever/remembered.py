@@ -1,119 +1,272 @@
-"""What is remembered of Clever's users and sections, and how a row of tonight is found to be the same."""
+"""What is remembered of Clever's users and sections, block by block, and what of it still holds."""
 
-import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import count
-from typing import TypeAlias
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cached_property
+from itertools import accumulate, chain, compress, count
+from operator import eq
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from services.ingest.defects import DefectCode
-from services.ingest.remembered_rows import RememberedRow, RowMemory
+from services.ingest.remembered_rows import RememberedBlock, RowMemory
 
 Counts: TypeAlias = dict[DefectCode, int]
+Holds: TypeAlias = npt.NDArray[np.bool_]
 
-_STAMPS = re.compile(rb'(?:,"(?:created|last_modified)":"[0-9TZ:.+-]*")+')
-_CREATED, _LAST_MODIFIED = b',"created":"', b',"last_modified":"'
+NUMBER = np.dtype(np.uint32)
 
 
-class RememberedUser(RememberedRow, frozen=True):
-    """What a user's row became: entries of a snapshot page, or none; `email` is in the form in which it is compared.
+class RememberedUser(NamedTuple):
+    """What a user's row became: entries of a snapshot page, or b"" for none; the email as it is compared, or "".
 
-    `number` stands for the person in `RememberedSection.students`.
+    `number` stands for the person in `RememberedSection`.
     """
 
+    id: str
     digest: bytes
     number: int
-    student: bytes | None = None
-    teacher: bytes | None = None
-    email: str | None = None
+    student: bytes = b""
+    teacher: bytes = b""
+    email: str = ""
     defects: Counts | None = None
 
 
-class RememberedSection(RememberedRow, frozen=True):
-    """What a section's row became. `facts` is all that its record is made of besides its students.
+class RememberedSection(NamedTuple):
+    """What a section's row became, an entry of a snapshot page or b"" for none, and what that depended on.
 
-    `students` are the numbers of its students, 32 bits each, ascending; None where it may not be remembered.
+    That is a term, of which we knew whether it is current; a course, by a name; a school, which was there or not; and
+    people who were there, by their numbers. Where it depended on more, it does not `last`, and is not taken again.
     """
 
-    facts: tuple[str | tuple[str | None, ...] | None, ...]
-    students: bytes | None
+    id: str
+    digest: bytes
     entry: bytes
+    term: str | None
+    is_current: bool | None
+    course: str | None
+    course_name: str | None
+    school: str | None
+    has_school: bool
+    students: bytes = b""
+    teachers: bytes = b""
+    lasts: bool = True
     defects: Counts | None = None
 
 
-def row_digests(raws: Iterable[msgspec.Raw]) -> list[bytes]:
-    """Give the digest of each row's bytes, without its `created` and `last_modified`, which move for everybody [9].
+class UsersBlock(RememberedBlock, frozen=True):
+    """Users that came one after the other, in columns; `defects` by their places, from 0."""
 
-    They are left out only where they are written as Clever writes them; otherwise a row merely seems to have changed.
-    An unescaped quote behind a comma begins a key in JSON, and nothing that we read has such a key.
+    numbers: bytes
+    students: list[bytes]
+    teachers: list[bytes]
+    emails: list[str]
+    defects: dict[int, Counts]
+
+    @classmethod
+    def of(cls, digest: bytes, users: Sequence[RememberedUser]) -> "UsersBlock":
+        """Make a block of users."""
+        ids, digests, numbers, students, teachers, emails, defects = map(list, zip(*users, strict=True))
+        return cls(digest, ids, b"".join(digests), numbers_of(numbers), students, teachers, emails, _by_place(defects))
+
+    def rows(self) -> Iterable[RememberedUser]:
+        """Give the users one by one."""
+        numbers = np.frombuffer(self.numbers, dtype=NUMBER).tolist()
+        columns = (self.ids, self.row_digests(), numbers, self.students, self.teachers, self.emails)
+        return map(RememberedUser, *columns, map(self.defects.get, range(len(self.ids))))
+
+
+class SectionsBlock(RememberedBlock, frozen=True):
+    """Sections that came one after the other, in columns; `defects` by their places, from 0."""
+
+    entries: list[bytes]
+    terms: list[str | None]
+    is_current: list[bool | None]
+    courses: list[str | None]
+    course_names: list[str | None]
+    schools: list[str | None]
+    has_school: list[bool]
+    students: list[bytes]
+    teachers: list[bytes]
+    lasts: list[bool]
+    defects: dict[int, Counts]
+
+    @classmethod
+    def of(cls, digest: bytes, sections: Sequence[RememberedSection]) -> "SectionsBlock":
+        """Make a block of sections."""
+        columns: list[list[Any]] = list(map(list, zip(*sections, strict=True)))
+        ids, digests, entries, terms, is_current, courses, course_names, schools, has_school, *rest = columns
+        students, teachers, lasts, defects = rest
+        return cls(
+            *(digest, ids, b"".join(digests), entries, terms, is_current, courses, course_names, schools, has_school),
+            *(students, teachers, lasts, _by_place(defects)),
+        )
+
+    def rows(self) -> Iterable[RememberedSection]:
+        """Give the sections one by one."""
+        dependent = (self.terms, self.is_current, self.courses, self.course_names, self.schools, self.has_school)
+        columns = (self.entries, *dependent, self.students, self.teachers, self.lasts)
+        defects = map(self.defects.get, range(len(self.ids)))
+        return map(RememberedSection, self.ids, self.row_digests(), *columns, defects)
+
+
+AnyBlock = TypeVar("AnyBlock", bound=RememberedBlock)
+KnownRow = TypeVar("KnownRow", bound=RememberedUser | RememberedSection)
+
+
+class Known(Generic[AnyBlock, KnownRow]):
+    """What is remembered of where a page lies, to be taken block by block first, and then of the other blocks' rows.
+
+    `holds` says of each row of each block whether it may be taken; without it every row may.
     """
-    sha256, stamps_at = hashlib.sha256, _STAMPS.match
-    digests = []
-    ending = None  # most rows of a page end with the same stamps
-    for raw in raws:
-        row = bytes(raw)
-        if ending is not None and row.endswith(ending):
-            digests.append(sha256(row[: -len(ending)]).digest())
-            continue
-        at = row.rfind(_CREATED)
-        if at < 0:
-            at = row.rfind(_LAST_MODIFIED)
-        stamps = stamps_at(row, at) if at >= 0 else None
-        if stamps is not None and stamps.end() == len(row) - 1:
-            if row.startswith(_CREATED, at):
-                ending = row[at:]
-            row = row[:at]
-        elif stamps is not None:
-            row = row[:at] + row[stamps.end() :]
-        digests.append(sha256(row).digest())
-    return digests
+
+    def __init__(
+        self, blocks: Sequence[AnyBlock], rows: Callable[[AnyBlock], Iterable[KnownRow]], holds: Holds | None = None
+    ) -> None:
+        self._blocks = blocks
+        self._rows: Callable[[AnyBlock], Iterable[KnownRow]] = rows
+        ends = accumulate(len(block.ids) for block in blocks)
+        self._holds = [
+            holds[end - len(block.ids) : end] if holds is not None else None
+            for block, end in zip(blocks, ends, strict=True)
+        ]
+        self._left = dict(zip((block.digest for block in blocks), range(len(blocks)), strict=True))
+        self._taken: set[int] = set()
+
+    def take(self, digest: bytes) -> AnyBlock | None:
+        """Give the block with this digest if it may be taken whole, and not again."""
+        number = self._left.get(digest, -1)
+        if number < 0 or ((holds := self._holds[number]) is not None and not holds.all()):
+            return None
+        del self._left[digest]
+        self._taken.add(number)
+        return self._blocks[number]
+
+    @cached_property
+    def rows(self) -> dict[bytes, KnownRow]:
+        """The rows that may be taken of the blocks that were not, by their digests."""
+        return {row.digest: row for row in self._left_rows}
+
+    @cached_property
+    def rows_by_id(self) -> dict[str, KnownRow]:
+        """The same by their ids."""
+        return {row.id: row for row in self._left_rows}
+
+    @cached_property
+    def _left_rows(self) -> list[KnownRow]:
+        rows: list[KnownRow] = []
+        for number, (block, holds) in enumerate(zip(self._blocks, self._holds, strict=True)):
+            if number not in self._taken:
+                rows += self._rows(block) if holds is None else compress(self._rows(block), holds.tolist())
+        return rows
 
 
-class KnownUsers:
+KnownUsers: TypeAlias = Known[UsersBlock, RememberedUser]
+KnownSections: TypeAlias = Known[SectionsBlock, RememberedSection]
+
+
+class UserMemory:
     """The users of the last pull whose schools were those of tonight, and the numbers of all people."""
 
     def __init__(self, memory: RowMemory | None, schools: Iterable[str]) -> None:
         self._memory = memory
         self._context = msgspec.json.encode(sorted(schools)).decode()
-        self._recall = memory.recall("users", RememberedUser, self._context) if memory is not None else None
+        self._recall = memory.recall("users", UsersBlock, self._context) if memory is not None else None
         self._new_number = memory.new_number if memory is not None else count(1).__next__
-        self._users: list[RememberedUser] = []
-        self._numbers: dict[str, int] | None = None
+        self._known: KnownUsers = Known((), UsersBlock.rows)
 
-    def between(self, first: str, last: str) -> Mapping[bytes, RememberedUser]:
-        """Give the users remembered from id `first` to `last` by their rows' digest."""
-        self._users = list(self._recall.between(first, last)) if self._recall is not None else []
-        self._numbers = None
-        return {user.digest: user for user in self._users}
+    def around(self, first: str, last: str) -> KnownUsers:
+        """Give the users remembered from id `first` to `last`. Later calls ask for higher ids."""
+        blocks = self._recall.between(first, last) if self._recall is not None else []
+        self._known = Known(blocks, UsersBlock.rows)
+        return self._known
 
     def number(self, id_: str) -> int:
-        """Give the number of somebody whose row has changed, or is new."""
-        if self._numbers is None:
-            self._numbers = {user.id: user.number for user in self._users}
-        return self._numbers.get(id_) or self._new_number()
+        """Give the number of somebody who is on the page last asked about, in a block that was not taken."""
+        known = self._known.rows_by_id.get(id_)
+        return known.number if known is not None else self._new_number()
 
-    def remember(self, users: Sequence[RememberedUser]) -> None:
-        """Remember a page of users."""
+    def remember(self, blocks: Sequence[UsersBlock]) -> None:
+        """Remember a page's users."""
         if self._memory is not None:
-            self._memory.remember("users", users, self._context)
+            self._memory.remember("users", blocks, self._context)
 
 
-class KnownSections:
-    """The sections of the last pull."""
+class SectionMemory:
+    """The sections of the last pull, and whether what they depended on is as it was: everything else must be read.
 
-    def __init__(self, memory: RowMemory | None) -> None:
+    `students` and `teachers` are the numbers of those who are there tonight.
+    """
+
+    def __init__(
+        self,
+        memory: RowMemory | None,
+        *,
+        is_current: Mapping[str, bool],
+        courses: Mapping[str, str | None],
+        schools: AbstractSet[str],
+        students: Iterable[int],
+        teachers: Iterable[int],
+    ) -> None:
         self._memory = memory
-        self._recall = memory.recall("sections", RememberedSection) if memory is not None else None
+        self._recall = memory.recall("sections", SectionsBlock) if memory is not None else None
+        self._is_current: Callable[[Any], object] = is_current.get
+        self._courses: Callable[[Any], object] = courses.get
+        self._schools = schools
+        self._students, self._teachers = _there(students), _there(teachers)
 
-    def between(self, first: str, last: str) -> Mapping[str, RememberedSection]:
-        """Give the sections remembered from id `first` to `last`."""
-        if self._recall is None:
-            return {}
-        return {section.id: section for section in self._recall.between(first, last)}
+    def around(self, first: str, last: str) -> KnownSections:
+        """Give the sections remembered from id `first` to `last`. Later calls ask for higher ids."""
+        blocks = self._recall.between(first, last) if self._recall is not None else []
+        return Known(blocks, SectionsBlock.rows, self._holds(blocks))
 
-    def remember(self, sections: Sequence[RememberedSection]) -> None:
-        """Remember those of a page's sections that may be."""
+    def remember(self, blocks: Sequence[SectionsBlock]) -> None:
+        """Remember a page's sections."""
         if self._memory is not None:
-            self._memory.remember("sections", [section for section in sections if section.students is not None])
+            self._memory.remember("sections", blocks)
+
+    def _holds(self, blocks: Sequence[SectionsBlock]) -> Holds:
+        def column(name: str) -> list[Any]:
+            return list(chain.from_iterable(getattr(block, name) for block in blocks))
+
+        return (
+            np.array(column("lasts"), dtype=bool)
+            & _alike(map(self._is_current, column("terms")), column("is_current"))
+            & _alike(map(self._courses, column("courses")), column("course_names"))
+            & _alike(map(self._schools.__contains__, column("schools")), column("has_school"))
+            & _all_there(column("students"), self._students)
+            & _all_there(column("teachers"), self._teachers)
+        )
+
+
+def numbers_of(numbers: Sequence[int]) -> bytes:
+    """Give people's numbers as they are kept, 32 bits each."""
+    return array("I", numbers).tobytes()
+
+
+def _by_place(defects: Sequence[Counts | None]) -> dict[int, Counts]:
+    return {place: counts for place, counts in enumerate(defects) if counts is not None}
+
+
+def _alike(now: Iterable[object], before: Sequence[object]) -> Holds:
+    return np.fromiter(map(eq, now, before), dtype=bool, count=len(before))
+
+
+def _there(numbers: Iterable[int]) -> Holds:
+    """Give for each number whether it is among these; for the last one, and all above it, that it is not."""
+    found = np.fromiter(numbers, dtype=np.int64)
+    there = np.zeros(int(found.max(initial=0)) + 2, dtype=bool)
+    there[found] = True
+    return there
+
+
+def _all_there(people: Sequence[bytes], there: Holds) -> Holds:
+    sizes = np.fromiter(map(len, people), dtype=np.int64, count=len(people)) // NUMBER.itemsize
+    missing = ~there[np.minimum(np.frombuffer(b"".join(people), dtype=NUMBER), len(there) - 1)]
+    before = np.concatenate(([0], np.cumsum(missing)))
+    ends = np.cumsum(sizes)
+    return np.asarray(before[ends] == before[ends - sizes])

@@ -3,11 +3,11 @@
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date
 from functools import cached_property, lru_cache
-from itertools import chain, repeat
+from itertools import chain, compress, repeat
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -16,13 +16,18 @@ import numpy as np
 from schemas.records import Class, RecordKind, School, Student, Teacher
 from services.ingest.defects import DefectCode
 from services.ingest.entries import encode_entry
+from services.ingest.providers.clever.block_paging import BlockPage, FreshBlock
 from services.ingest.providers.clever.paging import Page, Unreliable
 from services.ingest.providers.clever.remembered import (
+    NUMBER,
     Counts,
-    KnownSections,
-    KnownUsers,
     RememberedSection,
     RememberedUser,
+    SectionMemory,
+    SectionsBlock,
+    UserMemory,
+    UsersBlock,
+    numbers_of,
 )
 from services.ingest.providers.clever.rows import (
     NOT_READABLE,
@@ -96,7 +101,7 @@ class CleverRoster:
         self._schools: set[str] = set()
         self._is_current: dict[str, bool] = {}
         self._courses: dict[str, str | None] = {}
-        self._teachers: set[str] = set()
+        self._teachers: dict[str, int] = {}  # people's numbers, by their ids
         self._students: dict[str, int] = {}
         self._email_hashes = array("q")
 
@@ -108,47 +113,53 @@ class CleverRoster:
         entries = [encode_entry(school, self._all_defects) for school in schools]
         return self._pages("schools", entries, kept)
 
-    def add_terms(self, page: Page[TermRow]) -> None:
-        """Take a page of terms. A term whose dates nobody can read, or that has none, is current."""
+    def add_terms(self, page: Page[TermRow]) -> list[RecordPage]:
+        """Take a page of terms, which are no records. One whose dates nobody can read, or that has none, is current."""
         for row in page.rows:
             start, end = self._day(row.start_date), self._day(row.end_date)
             if start and end and start > end:
                 self._defects["term-dates-reversed"] += 1
                 start = end = None
             self._is_current[row.id] = (start or self._today) <= self._today <= (end or self._today)
-        self._settle()
+        self._all_defects.update(self._settled() or {})
+        return []
 
-    def add_courses(self, page: Page[CourseRow]) -> None:
-        """Take a page of courses. Their names are used, because their ids do not last [9]."""
+    def add_courses(self, page: Page[CourseRow]) -> list[RecordPage]:
+        """Take a page of courses, which are no records. Their names are used, because their ids do not last [9]."""
         for row in page.rows:
             self._courses[row.id] = _text(row.name) or _text(row.number) or None
+        return []
 
     @cached_property
-    def known_users(self) -> KnownUsers:
+    def users(self) -> UserMemory:
         """What is remembered of users; only once every school is there."""
-        return KnownUsers(self._memory, self._schools)
+        return UserMemory(self._memory, self._schools)
 
-    def add_users(self, page: Page[UserRow | RememberedUser]) -> list[RecordPage]:
+    def add_users(self, page: BlockPage[UserRow, UsersBlock, RememberedUser]) -> list[RecordPage]:
         """Take a page of users: students and teachers, whoever is both twice; nobody else is rostered [7.3]."""
-        users: list[RememberedUser] = []
-        for row, digest in zip(page.rows, page.digests, strict=True):
-            if isinstance(row, RememberedUser):
-                users.append(row)
-                if row.defects is not None:
-                    self._all_defects.update(row.defects)
-            else:
-                users.append(self._user(row, digest))
-        self.known_users.remember(users)
-        self._email_hashes.extend([hash(user.email) for user in users if user.email is not None])
+        blocks = [
+            block
+            if isinstance(block, UsersBlock)
+            else UsersBlock.of(block.digest, list(map(self._user, block.rows, block.digests)))
+            for block in page.blocks
+        ]
+        self.users.remember(blocks)
+        for block in blocks:
+            self._count(block.defects)
+        ids = list(chain.from_iterable(block.ids for block in blocks))
+        numbers = np.frombuffer(b"".join(block.numbers for block in blocks), dtype=NUMBER).tolist()
+        students = list(chain.from_iterable(block.students for block in blocks))
+        teachers = list(chain.from_iterable(block.teachers for block in blocks))
+        emails = chain.from_iterable(block.emails for block in blocks)
+        self._email_hashes.extend(map(hash, filter(None, emails)))
+        self._students.update(zip(compress(ids, students), compress(numbers, students), strict=True))
+        self._teachers.update(zip(compress(ids, teachers), compress(numbers, teachers), strict=True))
         kept_students, kept_teachers = _kept_people(page.unreliable)
-        self._students.update((id_, self.known_users.number(id_)) for id_ in kept_students)
-        self._students.update((user.id, user.number) for user in users if user.student is not None)
-        self._teachers.update(kept_teachers, (user.id for user in users if user.teacher is not None))
-        students = [user.student for user in users if user.student is not None]
-        teachers = [user.teacher for user in users if user.teacher is not None]
+        self._students.update((id_, self.users.number(id_)) for id_ in kept_students)
+        self._teachers.update((id_, self.users.number(id_)) for id_ in kept_teachers)
         return [
-            *self._pages("teachers", teachers, kept_teachers),
-            *self._pages("students", students, kept_students),
+            *self._pages("teachers", list(filter(None, teachers)), kept_teachers),
+            *self._pages("students", list(filter(None, students)), kept_students),
         ]
 
     def count_shared_emails(self) -> None:
@@ -158,55 +169,79 @@ class CleverRoster:
             self._all_defects["email-shared"] += shared
 
     @cached_property
-    def _known_sections(self) -> KnownSections:
-        return KnownSections(self._memory)
+    def sections(self) -> SectionMemory:
+        """What is remembered of sections; only once everything that they depend on is there."""
+        return SectionMemory(
+            self._memory,
+            is_current=self._is_current,
+            courses=self._courses,
+            schools=self._schools,
+            students=self._students.values(),
+            teachers=self._teachers.values(),
+        )
 
-    def add_sections(self, page: Page[SectionRow]) -> list[RecordPage]:
+    def add_sections(self, page: BlockPage[SectionRow, SectionsBlock, RememberedSection]) -> list[RecordPage]:
         """Take a page of sections: those of the current term, and those of which nobody can tell, become classes."""
-        rows = [row for row in page.rows if self._in_current_term(row.term_id) and self._at_known_school(row)]
-        self._settle()
-        known = self._known_sections.between(rows[0].id, rows[-1].id) if rows else {}
-        sections = [
-            self._section(row, students, known.get(row.id))
-            for row, students in zip(rows, self._numbers_of(rows), strict=True)
-        ]
-        self._known_sections.remember(sections)
-        return self._pages("classes", [section.entry for section in sections], [row.id for row in page.unreliable])
+        fresh = [row for block in page.blocks if isinstance(block, FreshBlock) for row in block.rows]
+        rows = [row for row in fresh if isinstance(row, SectionRow)]
+        students = iter(self._numbers_of(rows) if rows else ())
 
-    def _user(self, row: UserRow, digest: bytes) -> RememberedUser:
+        def remembered(row: SectionRow | RememberedSection, digest: bytes) -> RememberedSection:
+            return self._section(row, digest, next(students)) if isinstance(row, SectionRow) else row
+
+        blocks = [
+            block
+            if isinstance(block, SectionsBlock)
+            else SectionsBlock.of(block.digest, list(map(remembered, block.rows, block.digests)))
+            for block in page.blocks
+        ]
+        self.sections.remember(blocks)
+        for block in blocks:
+            self._count(block.defects)
+        entries = list(filter(None, chain.from_iterable(block.entries for block in blocks)))
+        return self._pages("classes", entries, [row.id for row in page.unreliable])
+
+    def _user(self, row: UserRow | RememberedUser, digest: bytes) -> RememberedUser:
+        if isinstance(row, RememberedUser):
+            return row
         roles = row.roles
+        number = self.users.number(row.id)
         if roles.student is None and roles.teacher is None:
             if roles.staff is None and roles.district_admin is None and roles.contact is None:
                 self._defects["person-without-role"] += 1
-            return RememberedUser(row.id, digest, 0, defects=self._settle())
+            return RememberedUser(row.id, digest, number, defects=self._settled())
         if roles.student is not None and roles.teacher is not None:
             self._defects["person-in-two-kinds"] += 1
         email = read_email(_text(row.email), self._defects)
         given, family = self._names(row.name)
-        student = teacher = None
+        student = teacher = b""
         if roles.student is not None:
             student = encode_entry(self._student(row.id, email, given, family, roles.student), self._defects)
         if roles.teacher is not None:
             teacher = encode_entry(self._teacher(row.id, email, given, family, roles.teacher), self._defects)
-        number = self.known_users.number(row.id)
-        compared = email.casefold() if email is not None else None
-        return RememberedUser(row.id, digest, number, student, teacher, compared, self._settle())
+        compared = email.casefold() if email is not None else ""
+        return RememberedUser(row.id, digest, number, student, teacher, compared, self._settled())
 
-    def _section(self, row: SectionRow, students: bytes | None, known: RememberedSection | None) -> RememberedSection:
-        """Make a section's class, unless all that it is made of is as it was."""
+    def _section(self, row: SectionRow, digest: bytes, students: bytes | None) -> RememberedSection:
+        """Make a section's class. `students` are the numbers of its students, None where it names other people too."""
+        is_current, has_school = self._in_current_term(row.term_id), row.school in self._schools
         course = self._courses.get(row.course or "")
-        facts = (row.name, row.school, row.teacher, row.teachers, course, row.grade, row.subject)
-        if students is not None and not self._knows_teachers(row):
-            students = None
-        if known is not None and students is not None and known.students == students and known.facts == facts:
-            if known.defects is not None:
-                self._all_defects.update(known.defects)
-            return known
-        entry = encode_entry(self._class(row, course), self._defects)
-        return RememberedSection(row.id, facts, students, entry, self._settle())
+        entry, teachers, lasts = b"", b"", True
+        if is_current and has_school:
+            entry = encode_entry(self._class(row, course), self._defects)
+            numbers = [self._teachers.get(id_) for id_ in {row.teacher, *(row.teachers or ())} if id_]
+            teachers = numbers_of([number for number in numbers if number is not None])
+            lasts = students is not None and None not in numbers
+        elif is_current:
+            self._defects["class-without-school"] += 1
+        return RememberedSection(
+            *(row.id, digest, entry, row.term_id, self._is_current.get(row.term_id or "")),
+            *(row.course, course, row.school, has_school),
+            *(students or b"" if entry else b"", teachers, lasts, self._settled()),
+        )
 
     def _numbers_of(self, rows: Sequence[SectionRow]) -> list[bytes | None]:
-        """Give each section's students as `RememberedSection` has them; None where one is unknown or named twice."""
+        """Give the numbers of each section's students; None where one is unknown or named twice."""
         named = [row.students or () for row in rows]
         sizes = np.fromiter(map(len, named), dtype=np.int64, count=len(named))
         ends = np.cumsum(sizes)
@@ -217,23 +252,23 @@ class CleverRoster:
         is_odd[section[numbers < 0]] = True
         keys = np.sort((section << 32) + np.maximum(numbers, 0))
         is_odd[keys[1:][keys[1:] == keys[:-1]] >> 32] = True
-        ordered = (keys & 0xFFFFFFFF).astype(np.uint32).tobytes()
+        ordered = (keys & 0xFFFFFFFF).astype(NUMBER).tobytes()
         return [
             None if odd else ordered[4 * (end - size) : 4 * end]
             for odd, size, end in zip(is_odd.tolist(), sizes.tolist(), ends.tolist(), strict=True)
         ]
 
-    def _knows_teachers(self, row: SectionRow) -> bool:
-        return (not row.teacher or row.teacher in self._teachers) and self._teachers.issuperset(row.teachers or ())
-
-    def _settle(self) -> Counts | None:
-        """Count the defects of what was just read, and give them where there are any."""
+    def _settled(self) -> Counts | None:
+        """Give the defects of what was just read, where there are any; they are counted with its block."""
         if not self._defects:
             return None
         own = dict(self._defects)
         self._defects.clear()
-        self._all_defects.update(own)
         return own
+
+    def _count(self, defects: Mapping[int, Counts]) -> None:
+        for counts in defects.values():
+            self._all_defects.update(counts)
 
     def _student(self, id_: str, email: str | None, given: str, family: str, role: StudentRole) -> Student:
         preferred = role.preferred_name
@@ -274,12 +309,6 @@ class CleverRoster:
             subject=self._known(row.subject, SUBJECTS),
         )
 
-    def _at_known_school(self, row: SectionRow) -> bool:
-        if row.school in self._schools:
-            return True
-        self._defects["class-without-school"] += 1
-        return False
-
     def _in_current_term(self, term: str | None) -> bool:
         if not term:
             self._defects["class-without-term"] += 1
@@ -296,7 +325,7 @@ class CleverRoster:
         primary = row.teacher or next(iter(listed), None)
         if primary and primary not in listed:
             listed.append(primary)
-        teachers = self._members(listed, self._teachers)
+        teachers = self._members(listed, self._teachers.keys())
         if not teachers:
             self._defects["class-without-teacher"] += 1
         return (*(id_ for id_ in (primary,) if id_ in teachers), *sorted(teachers - {primary}))

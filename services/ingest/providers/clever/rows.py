@@ -3,7 +3,7 @@
 Every string may be absent, null or "" (clever.md section 7). Guardians, race, addresses and the like have no field.
 """
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -123,21 +123,30 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     uri: str | None = None
 
 
-class Item(msgspec.Struct, frozen=True):
+class PageItem(msgspec.Struct, frozen=True, gc=False):
     """A record's envelope inside a list; the record stays raw until it is known what to read from it."""
 
     data: msgspec.Raw
 
 
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+class RowItem(msgspec.Struct, Generic[AnyRow], frozen=True, gc=False):
+    """An item of which it is known what to read from it."""
+
+    data: AnyRow
+
+
 class PageBody(msgspec.Struct, frozen=True):
     """A list's envelope (section 4). Without `data` it is no page; without `links` it does not say where it ends."""
 
-    data: list[Item]
+    data: list[PageItem]
     links: list[Link] | None = None
 
 
 class PageEnd(msgspec.Struct, frozen=True):
-    """The end of a list's envelope: its links alone."""
+    """The beginning or the end of a list's envelope: its links alone."""
 
     links: list[Link] | None = None
 

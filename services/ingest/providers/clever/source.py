@@ -1,7 +1,7 @@
 """Reads a district's roster from Clever's Data API: one token, one district, every collection once."""
 
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial
@@ -11,9 +11,11 @@ import httpx
 from services.districts import BearerCredentials, CleverClientCredentials, CredentialsError, District
 from services.ingest.aside import aside
 from services.ingest.providers.answers import PageTooHeavyError, TooManyRecordsError, UnauthorizedError, json_of
-from services.ingest.providers.clever.ahead import Ahead
-from services.ingest.providers.clever.paging import AnyRow, Known, Page, UnsortedListError, Walk
-from services.ingest.providers.clever.remembered import RememberedUser
+from services.ingest.providers.clever.ahead import Ahead, Params
+from services.ingest.providers.clever.block_paging import take_blocks
+from services.ingest.providers.clever.page_blocks import DigestedPage
+from services.ingest.providers.clever.page_digester import Digest, digest_here
+from services.ingest.providers.clever.paging import AnyRow, UnsortedListError, Walk
 from services.ingest.providers.clever.roster import CleverRoster
 from services.ingest.providers.clever.rows import (
     CourseRow,
@@ -53,12 +55,14 @@ class CleverSource:
         page_size: int = MAX_LIMIT,
         page_records: int = 1000,
         memory: RowMemory | None = None,
+        digest: Digest = digest_here,
     ) -> None:
         self._district = district
         self._http = http
         self._page_size = min(page_size, MAX_LIMIT)
         self._page_records = page_records
         self._memory = memory
+        self._digest = digest
         base = district.url.rstrip("/")
         path = district.api_path if district.api_path is not None else "" if _VERSION.search(base) else "/v3.0"
         self._base = f"{base}/{path.strip('/')}".rstrip("/")
@@ -70,18 +74,29 @@ class CleverSource:
         if self._memory is not None:
             self._memory.begin()
         roster = CleverRoster(today, report.defects, self._page_records, self._memory)
-        users: type[UserRow | RememberedUser] = UserRow
 
-        def known_users(first: str, last: str) -> Mapping[bytes, UserRow | RememberedUser]:
-            return roster.known_users.between(first, last)  # it depends on the schools
+        def schools(walk: Walk[SchoolRow], body: bytes | None, _: DigestedPage | None) -> Sequence[RecordPage]:
+            return roster.add_schools(walk.take(body))
 
-        sections = min(self._page_size, SECTIONS_LIMIT)
+        def terms(walk: Walk[TermRow], body: bytes | None, _: DigestedPage | None) -> Sequence[RecordPage]:
+            return roster.add_terms(walk.take(body))
+
+        def courses(walk: Walk[CourseRow], body: bytes | None, _: DigestedPage | None) -> Sequence[RecordPage]:
+            return roster.add_courses(walk.take(body))
+
+        def users(walk: Walk[UserRow], body: bytes | None, digested: DigestedPage | None) -> Sequence[RecordPage]:
+            return roster.add_users(take_blocks(walk, body, digested, roster.users.around))
+
+        def sections(walk: Walk[SectionRow], body: bytes | None, digested: DigestedPage | None) -> Sequence[RecordPage]:
+            return roster.add_sections(take_blocks(walk, body, digested, roster.sections.around))
+
+        limit = self._page_size
         for reading in (
-            self._read("schools", SchoolRow, roster.add_schools, report, limit=self._page_size),
-            self._read("terms", TermRow, roster.add_terms, report, limit=self._page_size),
-            self._read("courses", CourseRow, roster.add_courses, report, limit=self._page_size),
-            self._read("users", users, roster.add_users, report, limit=self._page_size, known=known_users),
-            self._read("sections", SectionRow, roster.add_sections, report, limit=sections),
+            self._read("schools", SchoolRow, schools, report, limit=limit),
+            self._read("terms", TermRow, terms, report, limit=limit),
+            self._read("courses", CourseRow, courses, report, limit=limit),
+            self._read("users", UserRow, users, report, limit=limit, in_blocks=True),
+            self._read("sections", SectionRow, sections, report, limit=min(limit, SECTIONS_LIMIT), in_blocks=True),
         ):
             async with aclosing(reading):
                 async for page in reading:
@@ -112,8 +127,13 @@ class CleverSource:
     async def _check_district(self, today: date, report: PullReport) -> None:
         """Check that the token sees exactly one district, and ours, and note how fresh its data are."""
         rows: list[DistrictRow] = []
-        async for _ in self._read("districts", DistrictRow, lambda page: rows.extend(page.rows), report, limit=None):
-            pass  # a district is no record
+
+        def districts(walk: Walk[DistrictRow], body: bytes | None, _: DigestedPage | None) -> Sequence[RecordPage]:
+            rows.extend(walk.take(body).rows)
+            return ()  # a district is no record
+
+        async for _ in self._read("districts", DistrictRow, districts, report, limit=None):
+            pass
         if len(rows) != 1:
             raise PullFailedError(
                 "not-a-roster",
@@ -141,40 +161,39 @@ class CleverSource:
         self,
         collection: str,
         row_type: type[AnyRow],
-        add: Callable[[Page[AnyRow]], Sequence[RecordPage] | None],
+        take: Callable[[Walk[AnyRow], bytes | None, DigestedPage | None], Sequence[RecordPage]],
         report: PullReport,
         *,
         limit: int | None,
-        known: Known[AnyRow] | None = None,
+        in_blocks: bool = False,
     ) -> AsyncGenerator[RecordPage, None]:
-        """Walk through a collection, giving what `add` makes of its pages; its proof is in the report in the end.
+        """Walk through a collection, giving what `take` makes of each answer; its proof is in the report in the end.
 
-        The page after the one that is worked on is asked for meanwhile, where that one's end already names it.
+        The pages after the one that is worked on are asked for meanwhile, where its ends already name the next.
         """
         url = f"{self._base}/{collection}"
-        walk = Walk(url, row_type, report.defects, limit, known)
+        walk = Walk(url, row_type, report.defects, limit)
         asked_for_one_page = limit == MAX_LIMIT
+        digest = partial(self._digest, collection) if in_blocks else None
 
-        def work(body: bytes | None) -> Sequence[RecordPage]:
-            return add(walk.take(body)) or ()
+        def next_of(body: bytes) -> Params | None:
+            return walk.guess_next(body)
 
-        async with Ahead(partial(self._get, url)) as ahead:
+        async with Ahead(partial(self._get, url), next_of, digest) as ahead:
             while walk.params is not None:
                 try:
-                    response = await ahead.get(walk.params)
+                    response, digested = await ahead.get(walk.params)
                 except (TooManyRecordsError, PageTooHeavyError):
                     if not walk.lower_limit():
                         raise
                     continue
                 body = None if response.status_code == 204 else json_of(response)
-                if body is not None and (params := walk.guess_next(body)) is not None:
-                    ahead.ask(params)
                 try:
-                    pages = await aside(len(body or b""), work, body)
+                    pages = await aside(len(body or b""), take, walk, body, digested)
                 except UnsortedListError:
                     if asked_for_one_page:
                         raise _unsorted(url) from None
-                    walk, asked_for_one_page = Walk(url, row_type, report.defects, MAX_LIMIT, known), True
+                    walk, asked_for_one_page = Walk(url, row_type, report.defects, MAX_LIMIT), True
                     continue
                 for page in pages:
                     yield page
