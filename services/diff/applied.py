@@ -82,7 +82,7 @@ class AppliedRoster:
         if not digests:
             return {}
         query = sql.SQL(
-            "SELECT id, digest FROM {} JOIN unnest(%s::bytea[]) AS wanted (digest) USING (digest) WHERE district = %s"
+            "SELECT id, digest FROM {} JOIN unnest(%b::bytea[]) AS wanted (digest) USING (digest) WHERE district = %s"
         ).format(sql.Identifier(kind))
         return dict(self._connection.execute(query, (digests, self._district), binary=True))
 
@@ -90,7 +90,7 @@ class AppliedRoster:
         """Give the digests of those applied records that have one of these ids, by id."""
         if not ids:
             return {}
-        query = sql.SQL("SELECT id, digest FROM {} WHERE district = %s AND id = ANY(%s)").format(sql.Identifier(kind))
+        query = sql.SQL("SELECT id, digest FROM {} WHERE district = %s AND id = ANY(%b)").format(sql.Identifier(kind))
         return dict(self._connection.execute(query, (self._district, ids), binary=True))
 
     def records(self, kind: RecordKind, ids: Sequence[str]) -> dict[str, Record]:
@@ -98,7 +98,7 @@ class AppliedRoster:
         if not ids:
             return {}
         columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS[kind]))
-        query = sql.SQL("SELECT {} FROM {} WHERE district = %s AND id = ANY(%s)").format(columns, sql.Identifier(kind))
+        query = sql.SQL("SELECT {} FROM {} WHERE district = %s AND id = ANY(%b)").format(columns, sql.Identifier(kind))
         rows = self._connection.execute(query, (self._district, list(ids)), binary=True)
         return {str(row[0]): record_of(kind, row) for row in rows}
 
@@ -126,7 +126,7 @@ class AppliedRoster:
         while some := list(islice(rest, _ROWS_AT_ONCE)):
             found.update(
                 self._connection.execute(
-                    "SELECT id, cardinality(classes) FROM students WHERE district = %s AND id = ANY(%s)",
+                    "SELECT id, cardinality(classes) FROM students WHERE district = %s AND id = ANY(%b)",
                     (self._district, some),
                     binary=True,
                 )
@@ -141,7 +141,7 @@ class AppliedRoster:
     def kept_classes_of(self, classes: Sequence[str], people: Sequence[str]) -> list[str]:
         """Give those of these classes in which any of these people has a place, in order."""
         rows = self._connection.execute(
-            "SELECT DISTINCT class FROM places WHERE district = %s AND class = ANY(%s) AND person = ANY(%s)"
+            "SELECT DISTINCT class FROM places WHERE district = %s AND class = ANY(%b) AND person = ANY(%b)"
             " ORDER BY class",
             (self._district, list(classes), list(people)),
         )
