@@ -51,7 +51,7 @@ class CollectionProof(BaseModel):
     total: Count | None = Field(default=None, description="what the provider said there are, where it says so")
     end: str = Field(description="why this was the end: 'no next page', 'total reached', 'empty page', 'end of file'")
     digest: Digest = Field(
-        description="BLAKE2b over the rows, or over a digest of each row, in the order in which they came"
+        description="a digest over the rows, or over a digest of each row, in the order in which they came"
     )
 
 

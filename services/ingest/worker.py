@@ -28,9 +28,9 @@ from services.faust_worker import Delivery, FaustWorker, ends_the_process, trans
 from services.ingest.aside import aside
 from services.ingest.one_heap import share_one_heap
 from services.ingest.progress import NightProgress, Pool
-from services.ingest.providers.clever.page_digester import Digest, PageDigester
 from services.ingest.providers.hosts import HostLimits
 from services.ingest.providers.open import open_source
+from services.ingest.providers.page_process import PageProcess, WorkOnPage
 from services.ingest.pull import pull_roster
 from services.ingest.remembered_rows import RowMemory, forget_gone
 from services.ingest.snapshot import SnapshotWriter
@@ -49,11 +49,11 @@ def run(settings: Settings, stop: threading.Event) -> None:
     """Pull what is asked for until `stop` is set. Pulls that are under way then begin anew at the next start."""
     share_one_heap()
     gc.freeze()  # what imports made stays: looking for cycles in it took 80 ms each time
-    with PageDigester() as digester:
-        asyncio.run(_run(settings, digester, stop))
+    with PageProcess() as pages:
+        asyncio.run(_run(settings, pages, stop))
 
 
-async def _run(settings: Settings, digester: PageDigester, stop: threading.Event) -> None:
+async def _run(settings: Settings, pages: PageProcess, stop: threading.Event) -> None:
     installation = find_installation(settings)
     dsn = with_role(installation.database, "rollcall_ingest")
     async with (
@@ -61,7 +61,7 @@ async def _run(settings: Settings, digester: PageDigester, stop: threading.Event
         AsyncPublisher(installation.kafka, settings.topic_prefix, "rollcall-ingest") as publisher,
     ):
         worker = FaustWorker("ingest", settings, installation.kafka, publisher)
-        pulls = Pulls(settings, cast(Pool, pool), publisher, digester.digest)
+        pulls = Pulls(settings, cast(Pool, pool), publisher, pages.work)
         worker.read(SYNC_REQUESTS, pulls.take)
         worker.app.on_partitions_assigned.connect(cast(Any, pulls.assigned))
 
@@ -92,11 +92,11 @@ class _Pull:
 class Pulls:
     """The pulls of this worker: `pulls_at_once` at the same time, never two of one district."""
 
-    def __init__(self, settings: Settings, pool: Pool, publisher: AsyncPublisher, digest: Digest) -> None:
+    def __init__(self, settings: Settings, pool: Pool, publisher: AsyncPublisher, work_on_page: WorkOnPage) -> None:
         self._settings = settings
         self._pool = pool
         self._publisher = publisher
-        self._digest = digest
+        self._work_on_page = work_on_page
         self._limits = HostLimits(settings.requests_at_once)
         self._slots = asyncio.Semaphore(settings.pulls_at_once)
         self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -155,7 +155,9 @@ class Pulls:
                 return
             _refuse_other_plans(district)
             memory = RowMemory(self._settings.remembered_rows, district)
-            source = partial(open_source, district, self._limits, self._settings, memory=memory, digest=self._digest)
+            source = partial(
+                open_source, district, self._limits, self._settings, memory=memory, work_on_page=self._work_on_page
+            )
             today = clock.now().astimezone(ZoneInfo(district.timezone)).date()
             async with aclosing(pull_roster(source, today)) as steps:
                 async for step in steps:

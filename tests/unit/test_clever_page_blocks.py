@@ -1,21 +1,17 @@
 """A page's blocks are told from last night's by digests: the same until something that is read has changed."""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
 import msgspec
-import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.aside import SHORT_BYTES
 from services.ingest.providers.clever import page_blocks
 from services.ingest.providers.clever.page_blocks import DigestedPage, digest_page, without_times
-from services.ingest.providers.clever.page_digester import PageDigester
 from tests.unit.clever_server import section, student, student_id
 
 Row = dict[str, Any]
@@ -153,33 +149,6 @@ def test_times_are_left_out_only_where_they_are_written_as_clever_writes_them() 
 )
 def test_a_page_that_is_not_written_as_clevers_are_has_no_blocks(body: bytes) -> None:
     assert digest_page("users", body) is None
-
-
-def a_large_page() -> bytes:
-    body = page([student(number) for number in range(1, 3000)])
-    assert len(body) > SHORT_BYTES
-    return body
-
-
-def test_a_large_page_is_digested_by_another_process_which_ends_with_its_user() -> None:
-    body = a_large_page()
-    with PageDigester() as digester:
-        assert asyncio.run(digester.digest("users", body)) == digested(body)
-        assert asyncio.run(digester.digest("sections", body)) == digested(body, "sections")
-        [process] = psutil.Process().children()
-        assert "page_digester" in " ".join(process.cmdline())
-    assert not process.is_running()
-
-
-def test_a_page_is_digested_here_once_the_other_process_has_ended() -> None:
-    body = a_large_page()
-    with PageDigester() as digester:
-        assert asyncio.run(digester.digest("users", body)) == digested(body)
-        [process] = psutil.Process().children()
-        process.kill()
-        process.wait()
-        assert asyncio.run(digester.digest("users", body)) == digested(body)
-        assert asyncio.run(digester.digest("users", body)) == digested(body)
 
 
 @given(st.binary(max_size=80), st.integers(0, 900), st.sampled_from(["users", "sections"]))

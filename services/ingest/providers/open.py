@@ -13,7 +13,6 @@ from services.districts import (
     OAuth1Credentials,
     OAuth2Credentials,
 )
-from services.ingest.providers.clever.page_digester import Digest, digest_here
 from services.ingest.providers.clever.source import MAX_LIMIT, CleverSource
 from services.ingest.providers.hosts import HostLimits
 from services.ingest.providers.http import BearerAuth, ProviderHttp
@@ -23,6 +22,7 @@ from services.ingest.providers.oneroster.login import Login
 from services.ingest.providers.oneroster.oauth1 import OAuth1Auth
 from services.ingest.providers.oneroster.oauth2 import OAuth2Login
 from services.ingest.providers.oneroster.rest import OneRosterSource
+from services.ingest.providers.page_process import WorkOnPage, work_here
 from services.ingest.remembered_rows import RowMemory
 from services.ingest.source import PullFailedError, RosterSource
 from services.settings import Settings
@@ -40,12 +40,12 @@ async def open_source(
     transport: httpx.AsyncBaseTransport | None = None,
     *,
     memory: RowMemory | None = None,
-    digest: Digest = digest_here,
+    work_on_page: WorkOnPage = work_here,
 ) -> AsyncIterator[RosterSource]:
     """Give the district's source, with its connections open for as long as the context lasts.
 
     `limits` is shared by all pulls of this process. `transport` takes the place of the network where it is given;
-    `memory` spares working out again what has not changed; `digest` does a part of that, in this process or elsewhere.
+    `memory` spares working out again what has not changed; `work_on_page` has pages worked on.
     Raises PullFailedError 'misconfigured' where the district's credentials cannot be read, or are not of a form that
     its provider knows.
     """
@@ -70,10 +70,10 @@ async def open_source(
                 page_size=district.page_size or MAX_LIMIT,
                 page_records=settings.page_records,
                 memory=memory,
-                digest=digest,
+                work_on_page=work_on_page,
             )
         else:
-            yield _oneroster(district, http, settings.page_records)
+            yield _oneroster(district, http, settings.page_records, work_on_page)
 
 
 def _check_address(district: District) -> None:
@@ -93,12 +93,12 @@ def _check_address(district: District) -> None:
         )
 
 
-def _oneroster(district: District, http: ProviderHttp, page_records: int) -> RosterSource:
+def _oneroster(district: District, http: ProviderHttp, page_records: int, work_on_page: WorkOnPage) -> RosterSource:
     credentials = _credentials(district)
     login = Login()
     match credentials:
         case BearerCredentials() if district.provider == "classlink":
-            return ClassLinkSource(district, http, credentials.bearer.get_secret_value(), page_records)
+            return ClassLinkSource(district, http, credentials.bearer.get_secret_value(), page_records, work_on_page)
         case BearerCredentials():
             http.auth = BearerAuth(credentials.bearer.get_secret_value())
         case OAuth1Credentials():
@@ -122,6 +122,7 @@ def _oneroster(district: District, http: ProviderHttp, page_records: int) -> Ros
         page_records=page_records,
         end_date_is_exclusive="/v1p2" in root,
         login=login,
+        work_on_page=work_on_page,
     )
 
 

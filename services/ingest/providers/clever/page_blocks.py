@@ -54,6 +54,9 @@ class DigestedPage(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return [b'{"data":' + item + b'"}' for item in body[begin:end].split(_BETWEEN_ITEMS)]
 
 
+decoder: msgspec.msgpack.Decoder[DigestedPage | None] = msgspec.msgpack.Decoder(DigestedPage | None)
+
+
 def digest_page(collection: str, body: bytes) -> DigestedPage | None:
     """Digest a page of users or of sections; None where it has no blocks."""
     found = _find_items(body)

@@ -5,16 +5,16 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial
+from typing import TypeAlias
 
 import httpx
 
 from services.districts import BearerCredentials, CleverClientCredentials, CredentialsError, District
 from services.ingest.aside import aside
+from services.ingest.providers.ahead import Ahead
 from services.ingest.providers.answers import PageTooHeavyError, TooManyRecordsError, UnauthorizedError, json_of
-from services.ingest.providers.clever.ahead import Ahead, Params
 from services.ingest.providers.clever.block_paging import take_blocks
-from services.ingest.providers.clever.page_blocks import DigestedPage
-from services.ingest.providers.clever.page_digester import Digest, digest_here
+from services.ingest.providers.clever.page_blocks import DigestedPage, decoder, digest_page
 from services.ingest.providers.clever.paging import AnyRow, UnsortedListError, Walk
 from services.ingest.providers.clever.roster import CleverRoster
 from services.ingest.providers.clever.rows import (
@@ -27,6 +27,7 @@ from services.ingest.providers.clever.rows import (
 )
 from services.ingest.providers.clever.tokens import current_token
 from services.ingest.providers.http import BearerAuth, ProviderHttp
+from services.ingest.providers.page_process import WorkOnPage, work_here
 from services.ingest.remembered_rows import RowMemory
 from services.ingest.source import PullFailedError, PullReport, RecordPage
 
@@ -37,6 +38,8 @@ SECTIONS_LIMIT = 1_000
 """Sections carry all of their members, so smaller pages are gentler (section 5)."""
 
 STALE_AFTER = timedelta(days=7)
+
+_Params: TypeAlias = list[tuple[str, str]]
 
 _VERSION = re.compile(r"/v\d+\.\d+$")
 
@@ -55,14 +58,14 @@ class CleverSource:
         page_size: int = MAX_LIMIT,
         page_records: int = 1000,
         memory: RowMemory | None = None,
-        digest: Digest = digest_here,
+        work_on_page: WorkOnPage = work_here,
     ) -> None:
         self._district = district
         self._http = http
         self._page_size = min(page_size, MAX_LIMIT)
         self._page_records = page_records
         self._memory = memory
-        self._digest = digest
+        self._work_on_page = work_on_page
         base = district.url.rstrip("/")
         path = district.api_path if district.api_path is not None else "" if _VERSION.search(base) else "/v3.0"
         self._base = f"{base}/{path.strip('/')}".rstrip("/")
@@ -174,10 +177,12 @@ class CleverSource:
         url = f"{self._base}/{collection}"
         walk = Walk(url, row_type, report.defects, limit)
         asked_for_one_page = limit == MAX_LIMIT
-        digest = partial(self._digest, collection) if in_blocks else None
 
-        def next_of(body: bytes) -> Params | None:
-            return walk.guess_next(body)
+        def next_of(_: _Params, response: httpx.Response) -> _Params | None:
+            return walk.guess_next(response.content)
+
+        async def digest(response: httpx.Response) -> DigestedPage | None:
+            return await self._work_on_page(digest_page, decoder, collection, response.content) if in_blocks else None
 
         async with Ahead(partial(self._get, url), next_of, digest) as ahead:
             while walk.params is not None:

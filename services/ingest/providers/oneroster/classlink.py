@@ -14,6 +14,7 @@ from services.ingest.providers.answers import UnauthorizedError, json_of
 from services.ingest.providers.http import BearerAuth, ProviderHttp
 from services.ingest.providers.oneroster.login import Login
 from services.ingest.providers.oneroster.rest import LARGEST_PAGE, OneRosterSource
+from services.ingest.providers.page_process import WorkOnPage, work_here
 from services.ingest.source import PullFailedError, PullReport, RecordPage
 
 DEFAULT_PATH = "{id}/ims/oneroster/v1p1"
@@ -57,11 +58,19 @@ class ClassLinkSource:
     comes percent-escaped and is inserted as it is.
     """
 
-    def __init__(self, district: District, http: ProviderHttp, partner_key: str, page_records: int) -> None:
+    def __init__(
+        self,
+        district: District,
+        http: ProviderHttp,
+        partner_key: str,
+        page_records: int,
+        work_on_page: WorkOnPage = work_here,
+    ) -> None:
         self._district = district
         self._http = http
         self._partner_key = partner_key
         self._page_records = page_records
+        self._work_on_page = work_on_page
         self._base = district.url.rstrip("/")
 
     async def read(self, today: date, report: PullReport) -> AsyncGenerator[RecordPage, None]:
@@ -78,6 +87,7 @@ class ClassLinkSource:
             self._root(application),
             page_size=self._district.page_size or LARGEST_PAGE,
             page_records=self._page_records,
+            work_on_page=self._work_on_page,
             end_date_is_exclusive="v1p2" in self._path(),
             login=_ListedBearer(self, bearer),
         )

@@ -7,13 +7,20 @@ fit once more, each field by what its type needs.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
 
 from services.ingest.providers.answers import check_page_rows
 from services.ingest.providers.oneroster import wire as shapes
+from services.ingest.providers.oneroster.rows import (
+    ClassRow,
+    CourseRow,
+    EnrollmentColumns,
+    OrgRow,
+    SessionRow,
+    UserRow,
+)
 from services.ingest.providers.oneroster.values import Defects, read_list
 from services.ingest.providers.oneroster.wire import (
     ClassWire,
@@ -39,21 +46,36 @@ Rows = TypeVar("Rows")
 Row = TypeVar("Row")
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedPage(Generic[Rows]):
-    """One page: its rows, their sourcedIds, what stood in its array, and the day of the newest change (YYYY-MM-DD)."""
+class DecodedPage(msgspec.Struct, Generic[Rows], array_like=True, frozen=True, gc=False):
+    """One page: its rows, their sourcedIds, where what is in its array begins and ends, the day of the newest change.
+
+    A page of rows that had to be read one by one has `odd_rows` in place of the bytes from `begin` to `end`. The day is
+    YYYY-MM-DD.
+    """
 
     rows: Rows
-    ids: Sequence[str]
-    raw: bytes | memoryview
+    ids: list[str]
+    begin: int
+    end: int
     newest: str
+    odd_rows: bytes | None = None
+
+    def raw(self, body: bytes) -> bytes | memoryview:
+        """Give what stood in the array of the page."""
+        return memoryview(body)[self.begin : self.end] if self.odd_rows is None else self.odd_rows
 
 
 class Collection(Generic[AnyWire, Rows]):
     """One of OneRoster's collections: the last part of its path is also the key that its rows are under."""
 
     def __init__(
-        self, name: str, wire: type[AnyWire], as_rows: Callable[[Sequence[AnyWire]], Rows], *, required: bool = True
+        self,
+        name: str,
+        wire: type[AnyWire],
+        as_rows: Callable[[Sequence[AnyWire]], Rows],
+        rows: type[Rows],
+        *,
+        required: bool = True,
     ) -> None:
         self.name = name
         self.required = required
@@ -63,6 +85,9 @@ class Collection(Generic[AnyWire, Rows]):
         self._decoder = msgspec.json.Decoder(wire)
         self._page_decoder = msgspec.json.Decoder(list[wire])  # type: ignore[valid-type]
         types = get_type_hints(wire)
+        self.pages: msgspec.msgpack.Decoder[DecodedPage[Rows] | None] = msgspec.msgpack.Decoder(
+            DecodedPage[rows] | None  # type: ignore[valid-type]
+        )
         self._fields = [
             (field.name, field.encode_name, _LENIENT[types[field.name]]) for field in msgspec.structs.fields(wire)
         ]
@@ -73,28 +98,35 @@ class Collection(Generic[AnyWire, Rows]):
         Raises PullFailedError 'not-a-roster' where the body is no JSON object with this collection's key holding an
         array, or a row is no object with a sourcedId: such a page is failed, never empty (section 5).
         """
-        wires, raw = self._at_once(body) or self._one_by_one(body, where, defects)
-        check_page_rows(len(wires), where)
-        ids = [wire.sourced_id for wire in wires]
-        if not all(ids):
-            raise self._failed(where, f"{self.name!r} whose row {ids.index('') + 1} has no sourcedId")
-        changed = {wire.date_last_modified or "" for wire in wires}
-        newest = next((day[:10] for day in sorted(changed, reverse=True) if _ISO_DAY.match(day)), "")
-        return DecodedPage(self._as_rows(wires), ids, raw, newest)
+        page = self.decode_at_once(body) or self.decode_one_by_one(body, where, defects)
+        self.check(page, where)
+        return page
 
-    def _at_once(self, body: bytes) -> tuple[list[AnyWire], memoryview] | None:
-        """Give the rows of a page that holds nothing but rows as the specification shapes them, else None."""
+    def check(self, page: DecodedPage[Rows], where: str) -> None:
+        """Raise PullFailedError where a page that was read at once, or one by one, is not to be taken."""
+        check_page_rows(len(page.ids), where)
+        if not all(page.ids):
+            raise self._failed(where, f"{self.name!r} whose row {page.ids.index('') + 1} has no sourcedId")
+
+    def decode_at_once(self, body: bytes) -> DecodedPage[Rows] | None:
+        """Read a page that holds nothing but rows as the specification shapes them; of any other give None."""
         begin, end = self._before.match(body), _AFTER.search(body, max(0, len(body) - 64))
         if len(body) > _AT_ONCE_BYTES or begin is None or end is None:
             return None
-        array = memoryview(body)[begin.end() : end.start() + 1]
         try:
-            wires = self._page_decoder.decode(array)
+            wires = self._page_decoder.decode(memoryview(body)[begin.end() : end.start() + 1])
         except _NOT_JSON:
             return None
-        return wires, array[1:-1]
+        return self._page(wires, begin.end() + 1, end.start())
 
-    def _one_by_one(self, body: bytes, where: str, defects: Defects) -> tuple[list[AnyWire], bytes]:
+    def _page(self, wires: Sequence[AnyWire], begin: int, end: int, odd_rows: bytes | None = None) -> DecodedPage[Rows]:
+        ids = [wire.sourced_id for wire in wires]
+        changed = {wire.date_last_modified or "" for wire in wires}
+        newest = next((day[:10] for day in sorted(changed, reverse=True) if _ISO_DAY.match(day)), "")
+        return DecodedPage(self._as_rows(wires), ids, begin, end, newest, odd_rows)
+
+    def decode_one_by_one(self, body: bytes, where: str, defects: Defects) -> DecodedPage[Rows]:
+        """Read a page of which some rows are not as the specification shapes them; the promise is `decode`'s."""
         try:
             envelope = _envelope.decode(body)
         except msgspec.ValidationError as error:
@@ -109,7 +141,7 @@ class Collection(Generic[AnyWire, Rows]):
             raise self._failed(where, f"{self.name!r} that is not an array") from error
         check_page_rows(len(raw_rows), where)
         wires = [self._read(raw, where, number, defects) for number, raw in enumerate(raw_rows, start=1)]
-        return wires, b",".join(raw_rows)
+        return self._page(wires, 0, 0, b",".join(raw_rows))
 
     def _read(self, raw: msgspec.Raw, where: str, number: int, defects: Defects) -> AnyWire:
         try:
@@ -204,9 +236,18 @@ def _rows_of(as_row: Callable[[AnyWire], Row]) -> Callable[[Sequence[AnyWire]], 
     return lambda wires: list(map(as_row, wires))
 
 
-ORGS = Collection("orgs", OrgWire, _rows_of(shapes.org_row))
-SESSIONS = Collection("academicSessions", SessionWire, _rows_of(shapes.session_row))
-COURSES = Collection("courses", CourseWire, _rows_of(shapes.course_row), required=False)
-USERS = Collection("users", UserWire, _rows_of(shapes.user_row))
-CLASSES = Collection("classes", ClassWire, _rows_of(shapes.class_row))
-ENROLLMENTS = Collection("enrollments", EnrollmentWire, shapes.enrollment_columns)
+ORGS = Collection("orgs", OrgWire, _rows_of(shapes.org_row), list[OrgRow])
+SESSIONS = Collection("academicSessions", SessionWire, _rows_of(shapes.session_row), list[SessionRow])
+COURSES = Collection("courses", CourseWire, _rows_of(shapes.course_row), list[CourseRow], required=False)
+USERS = Collection("users", UserWire, _rows_of(shapes.user_row), list[UserRow])
+CLASSES = Collection("classes", ClassWire, _rows_of(shapes.class_row), list[ClassRow])
+ENROLLMENTS = Collection("enrollments", EnrollmentWire, shapes.enrollment_columns, EnrollmentColumns)
+
+_COLLECTIONS: dict[str, Collection[Any, Any]] = {
+    each.name: each for each in (ORGS, SESSIONS, COURSES, USERS, CLASSES, ENROLLMENTS)
+}
+
+
+def decode_at_once(collection: str, body: bytes) -> DecodedPage[Any] | None:
+    """Read a page of a collection as `Collection.decode_at_once` does."""
+    return _COLLECTIONS[collection].decode_at_once(body)

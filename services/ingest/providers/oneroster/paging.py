@@ -18,6 +18,9 @@ MOST_ROWS_OF_OTHERS = 3_000_000
 """More rows than any district has: a list that goes on after so many has no end, and would fill the memory."""
 
 
+_DIGEST_DIGITS = 32
+
+
 class ListShiftedError(Exception):
     """The list was not the same from page to page, so rows may be missing: read the roster again from the start.
 
@@ -49,7 +52,7 @@ class CollectionReading:
         self._pages = 0
         self._most_rows = 0
         self._distinct = DistinctIds()
-        self._digest = hashlib.blake2b(digest_size=16)
+        self._digest = hashlib.sha256()  # in hardware, twice as fast as BLAKE2b: seven million rows have four gigabytes
         self._is_digested = False
 
     def ask_for_less(self) -> bool:
@@ -140,5 +143,5 @@ class CollectionReading:
             distinct=len(self._distinct),
             total=self._total,
             end=self.end or "not reached",
-            digest=self._digest.hexdigest(),
+            digest=self._digest.hexdigest()[:_DIGEST_DIGITS],
         )

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from datetime import date, timedelta
-from typing import Self
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 import httpx
 import structlog
 
+from services.ingest.providers.ahead import Ahead
 from services.ingest.providers.answers import PageTooHeavyError, TooManyRecordsError, UnauthorizedError, address
 from services.ingest.providers.http import ProviderHttp
 from services.ingest.providers.oneroster.assembler import OneRosterAssembler
@@ -22,9 +24,11 @@ from services.ingest.providers.oneroster.decode import (
     Collection,
     DecodedPage,
     Rows,
+    decode_at_once,
 )
 from services.ingest.providers.oneroster.login import Login
 from services.ingest.providers.oneroster.paging import CollectionReading, ListShiftedError
+from services.ingest.providers.page_process import WorkOnPage, work_here
 from services.ingest.source import PullFailedError, PullReport, RecordPage, RosterMovedError
 
 LARGEST_PAGE = 10_000
@@ -37,6 +41,8 @@ STALE_AFTER = timedelta(days=14)
 """How old the newest change of a whole roster may be before that is reported: a blackout, or a stuck import."""
 
 _MANY_DIGITS = 16
+
+_Decoded: TypeAlias = DecodedPage[Rows] | None
 
 log = structlog.get_logger()
 
@@ -57,11 +63,13 @@ class OneRosterSource:
         page_records: int,
         end_date_is_exclusive: bool,
         login: Login | None = None,
+        work_on_page: WorkOnPage = work_here,
     ) -> None:
         self._server = _Server(http, root.rstrip("/"), login or Login())
         self._page_size = page_size
         self._page_records = page_records
         self._end_date_is_exclusive = end_date_is_exclusive
+        self._work_on_page = work_on_page
 
     async def read(self, today: date, report: PullReport) -> AsyncGenerator[RecordPage, None]:
         """Give the district's records once every collection is whole; the promise is `RosterSource.read`'s.
@@ -77,7 +85,7 @@ class OneRosterSource:
                 today, report, end_date_is_exclusive=self._end_date_is_exclusive, page_records=self._page_records
             )
             try:
-                await _Pull(self._server, limit, today, report).collect(assembler)
+                await _Pull(self._server, self._work_on_page, limit, today, report).collect(assembler)
                 break
             except ListShiftedError as error:
                 if reading == READINGS:
@@ -91,6 +99,13 @@ class OneRosterSource:
         pages = assembler.finish()
         while (page := await asyncio.to_thread(next, pages, None)) is not None:
             yield page
+
+
+class _Asked(NamedTuple):
+    """Which rows of a collection to ask for."""
+
+    limit: int
+    offset: int
 
 
 class _Server:
@@ -127,53 +142,12 @@ class _Server:
             ) from error
 
 
-class _Ahead:
-    """Asks for a collection's next page while one is decoded, where it is plain that there is one and where it begins.
-
-    That is so where a total says that there is more, and the page before gave as many rows as this one. There is never
-    more than one request under way. What was asked for and is not what is read next is thrown away.
-    """
-
-    def __init__(self, server: _Server, reading: CollectionReading) -> None:
-        self._server = server
-        self._reading = reading
-        self._asked: tuple[int, asyncio.Task[httpx.Response]] | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._throw_away()
-
-    def ask(self, total: int | None) -> None:
-        """Ask for the page after the one that is about to be accepted; `total` is what that one says."""
-        offset = self._reading.offset + self._reading.last_rows
-        if total is not None and self._reading.offset < offset < total:
-            self._asked = offset, asyncio.create_task(self._get(offset))
-
-    async def get(self) -> httpx.Response:
-        """Give the page that the reading is at. Raises as `_Server.get` does."""
-        if self._asked is not None and self._asked[0] == self._reading.offset:
-            (_, answer), self._asked = self._asked, None
-            return await answer
-        await self._throw_away()
-        return await self._get(self._reading.offset)
-
-    async def _get(self, offset: int) -> httpx.Response:
-        return await self._server.get(self._reading.collection, limit=self._reading.limit, offset=offset)
-
-    async def _throw_away(self) -> None:
-        if self._asked is not None:
-            (_, answer), self._asked = self._asked, None
-            answer.cancel()
-            await asyncio.gather(answer, return_exceptions=True)
-
-
 class _Pull:
     """One reading of every collection. Decoding and assembling run in a thread, so that the event loop stays free."""
 
-    def __init__(self, server: _Server, limit: int, today: date, report: PullReport) -> None:
+    def __init__(self, server: _Server, work_on_page: WorkOnPage, limit: int, today: date, report: PullReport) -> None:
         self._server = server
+        self._work_on_page = work_on_page
         self._limit = limit
         self._today = today
         self._report = report
@@ -194,25 +168,36 @@ class _Pull:
 
     async def _read(self, collection: Collection[AnyWire, Rows], take: Callable[[Rows], object]) -> None:
         reading = CollectionReading(collection.name, self._limit)
-        async with _Ahead(self._server, reading) as ahead:
+
+        async def get(asked: _Asked) -> httpx.Response:
+            return await self._server.get(collection.name, limit=asked.limit, offset=asked.offset)
+
+        async def decode(response: httpx.Response) -> DecodedPage[Rows] | None:
+            return await self._work_on_page(decode_at_once, collection.pages, collection.name, response.content)
+
+        async with Ahead(get, partial(_next_of, reading), decode) as ahead:
             while reading.end is None:
-                response = await self._page(collection, reading, ahead)
-                if response is None:
+                answer = await self._page(collection, reading, ahead)
+                if answer is None:
                     return
+                response, decoded = answer
                 self._check_headers(response)
-                ahead.ask(_total(response))
                 if response.status_code == httpx.codes.NO_CONTENT:
                     reading.accept((), _total(response))
                     continue
-                page = await asyncio.to_thread(self._decode, collection, response)
+                where = f"GET {address(response.request.url)}"
+                page = decoded
+                if page is None:
+                    page = await asyncio.to_thread(
+                        collection.decode_one_by_one, response.content, where, self._report.defects
+                    )
+                collection.check(page, where)
+                raw = page.raw(response.content) if page.ids else b""
                 await asyncio.gather(
                     asyncio.to_thread(self._take, reading, page, _total(response), take),
-                    asyncio.to_thread(reading.digest, page.raw if page.ids else b""),
+                    asyncio.to_thread(reading.digest, raw),
                 )
         self._report.proofs.append(reading.proof())
-
-    def _decode(self, collection: Collection[AnyWire, Rows], response: httpx.Response) -> DecodedPage[Rows]:
-        return collection.decode(response.content, f"GET {address(response.request.url)}", self._report.defects)
 
     def _take(
         self, reading: CollectionReading, page: DecodedPage[Rows], total: int | None, take: Callable[[Rows], object]
@@ -222,12 +207,12 @@ class _Pull:
         self._newest = max(self._newest, page.newest)
 
     async def _page(
-        self, collection: Collection[AnyWire, Rows], reading: CollectionReading, ahead: "_Ahead"
-    ) -> httpx.Response | None:
+        self, collection: Collection[AnyWire, Rows], reading: CollectionReading, ahead: Ahead[_Asked, _Decoded[Rows]]
+    ) -> tuple[httpx.Response, _Decoded[Rows]] | None:
         """Ask for the next page, for half of it where it is too heavy. None: this server has no such collection."""
         while True:
             try:
-                return await ahead.get()
+                return await ahead.get(_Asked(reading.limit, reading.offset))
             except (PageTooHeavyError, TooManyRecordsError):
                 if not reading.ask_for_less():
                     raise
@@ -235,7 +220,7 @@ class _Pull:
                 if error.code == "not-found" and not collection.required and reading.offset == 0:
                     return None
                 if reading.total_is_reached and error.code in {"not-found", "misconfigured"}:
-                    return httpx.Response(httpx.codes.NO_CONTENT)
+                    return httpx.Response(httpx.codes.NO_CONTENT), None
                 if error.code == "not-found" and reading.offset > 0:
                     raise reading.refused_in_the_middle() from error
                 raise
@@ -254,6 +239,15 @@ class _Pull:
             self._obfuscated = True
             self._report.defects["names-obfuscated"] += 1
             log.warning("names_obfuscated", url=address(response.request.url), x_obfuscated=obfuscated[:200])
+
+
+def _next_of(reading: CollectionReading, asked: _Asked, response: httpx.Response) -> _Asked | None:
+    """Guess what comes after an answer, where it is plain that there is more and where it begins.
+
+    That is so where a total says that there is more, and this page has as many rows as the one before.
+    """
+    total, offset = _total(response), asked.offset + reading.last_rows
+    return _Asked(asked.limit, offset) if total is not None and asked.offset < offset < total else None
 
 
 def _total(response: httpx.Response) -> int | None:

@@ -41,7 +41,7 @@ class CourseRow(msgspec.Struct, frozen=True, gc=False):
     school_year_id: str = ""
 
 
-class ClassRow(msgspec.Struct, frozen=True, gc=False):
+class ClassRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A class (Clever's section)."""
 
     sourced_id: str
@@ -54,14 +54,14 @@ class ClassRow(msgspec.Struct, frozen=True, gc=False):
     subjects: tuple[str, ...] = ()
 
 
-class RoleRow(msgspec.Struct, frozen=True, gc=False):
+class RoleRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One role of a user at one org. 1.1 gives one role for each of `orgs[]`; 1.2 a list, or roles.csv."""
 
     role: str
     org_id: str = ""
 
 
-class UserRow(msgspec.Struct, frozen=True, gc=False):
+class UserRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A user with all of its roles. `birth_date` comes from demographics where a package holds them."""
 
     sourced_id: str
@@ -96,7 +96,7 @@ Terms: TypeAlias = tuple[str, str, str, str, str]
 """On what terms somebody is in a class: the enrollment's status, role, primary, begin and end date."""
 
 
-class EnrollmentColumns(msgspec.Struct, frozen=True, gc=False):
+class EnrollmentColumns(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Some enrollments, column by column. `terms` are those that occur, `terms_at` tells which is each one's."""
 
     class_ids: Sequence[str]
