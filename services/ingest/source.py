@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from schemas.events import CollectionProof
 from schemas.records import Record, RecordKind
 from services.ingest.defects import DefectCode
+
+if TYPE_CHECKING:  # pydantic is a third of the memory of the process that works on pages
+    from schemas.events import CollectionProof
 
 
 class PullFailedError(Exception):
@@ -33,7 +35,7 @@ class RosterMovedError(Exception):
 class PullReport:
     """What a pull learned besides the records: how each collection was proved whole, and the defects it met."""
 
-    proofs: list[CollectionProof] = field(default_factory=list)
+    proofs: "list[CollectionProof]" = field(default_factory=list)
     defects: Counter[DefectCode] = field(default_factory=Counter)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.ingest.providers import answers
+from services.ingest.providers import page_rows
 from services.ingest.providers.clever import paging
 from services.ingest.snapshot_pages import cut_pages
 from services.ingest.source import PullFailedError
@@ -122,7 +122,7 @@ def test_a_list_whose_every_page_is_new_is_given_up_on_before_it_fills_the_memor
 def test_a_page_of_far_too_many_rows_is_refused_before_it_takes_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answers, "MOST_PAGE_ROWS", 5)
+    monkeypatch.setattr(page_rows, "MOST_PAGE_ROWS", 5)
     with pytest.raises(PullFailedError, match=r"/users answered with 6 rows at once.*in pages") as failed:
         read(CleverServer(), tmp_path)
     assert failed.value.code == "incomplete"

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.records import Class, Record
-from services.ingest.providers import answers
+from services.ingest.providers import page_rows
 from services.ingest.providers.oneroster import paging
 from services.ingest.snapshot_pages import cut_pages
 from services.ingest.source import PullFailedError, RecordPage
@@ -152,7 +152,7 @@ def test_a_server_that_cannot_be_read_whole_is_refused_with_a_sentence(
 def test_a_page_of_far_too_many_rows_is_refused_before_it_takes_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answers, "MOST_PAGE_ROWS", 50)
+    monkeypatch.setattr(page_rows, "MOST_PAGE_ROWS", 50)
     with pytest.raises(PullFailedError, match=r"62 rows at once.*in pages") as failed:
         pull(district(tmp_path), serve(lambda _, ordinary: ordinary, clamp=1000))
     assert failed.value.code == "incomplete"

@@ -27,7 +27,7 @@ def digested(pages: PageProcess, body: bytes, collection: str = "users") -> Dige
 
 
 def child() -> psutil.Process:
-    [process] = [each for each in psutil.Process().children() if "page_process" in " ".join(each.cmdline())]
+    [process] = [each for each in psutil.Process().children() if "page_working" in " ".join(each.cmdline())]
     return process
 
 
@@ -44,7 +44,7 @@ def test_a_large_page_is_worked_on_by_another_process_which_ends_with_its_user()
 def test_a_small_page_needs_no_other_process() -> None:
     with PageProcess() as pages:
         assert digested(pages, b"{}") is None
-        assert not [each for each in psutil.Process().children() if "page_process" in " ".join(each.cmdline())]
+        assert not [each for each in psutil.Process().children() if "page_working" in " ".join(each.cmdline())]
 
 
 def test_pages_are_worked_on_here_once_the_other_process_has_ended() -> None:

@@ -7,9 +7,6 @@ import httpx
 
 from services.ingest.source import PullFailedError
 
-MOST_PAGE_ROWS = 250_000
-"""More rows than this in one page are refused: each takes memory many times over while the page is decoded."""
-
 
 class UnauthorizedError(PullFailedError):
     """401: the provider does not accept these credentials. A fresh token may help, once."""
@@ -29,16 +26,6 @@ class PassingError(PullFailedError):
     def __init__(self, code: str, text: str, reset_in: float = 0.0) -> None:
         super().__init__(code, text)
         self.reset_in = reset_in
-
-
-def check_page_rows(rows: int, where: str) -> None:
-    """Raise PullFailedError 'incomplete' where a page has more rows than Rollcall takes at once."""
-    if rows > MOST_PAGE_ROWS:
-        raise PullFailedError(
-            "incomplete",
-            f"{where} answered with {rows:,} rows at once, more than the {MOST_PAGE_ROWS:,} that Rollcall takes; ask "
-            "the provider to serve its lists in pages",
-        )
 
 
 def is_json(response: httpx.Response) -> bool:

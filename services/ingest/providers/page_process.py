@@ -1,14 +1,7 @@
-"""Works on large pages in a process of its own: half of what a pull does beside waiting, while the other half goes on.
-
-`python -m services.ingest.providers.page_process FD` is that process. A page's bytes are in the file that it has open
-under this number, and what is made of them is put there too; a line on stdin names the function that does it, the
-page's collection and its size, one on stdout says the size of what came out. It ends with its stdin.
-"""
+"""Works on large pages in a process of its own: half of what a pull does beside waiting, while the other goes on."""
 
 import asyncio
-import importlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +14,7 @@ import msgspec
 import structlog
 
 from services.ingest.aside import SHORT_BYTES, aside
+from services.ingest.providers import page_working
 
 R = TypeVar("R")
 
@@ -104,7 +98,7 @@ class _Process:
             self._file = file.fileno()
             self._process = stack.enter_context(
                 subprocess.Popen(  # noqa: S603 - our own command
-                    [sys.executable, "-m", __name__, str(self._file)],
+                    [sys.executable, "-m", page_working.__name__, str(self._file)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,  # what ends it is raised, and told of, once the page is worked on here
@@ -126,21 +120,3 @@ class _Process:
         self._process.kill()
         with suppress(OSError):  # what was not yet written to it is not wanted any more
             self._opened.close()
-
-
-def main() -> None:
-    """Work on what stdin names until it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    file, encode = int(sys.argv[1]), msgspec.msgpack.Encoder().encode
-    for line in sys.stdin.buffer:
-        function, collection, size = line.decode().split()
-        module, _, name = function.partition(":")
-        work = getattr(importlib.import_module(module), name)
-        made = encode(work(collection, os.pread(file, int(size), 0)))
-        os.pwrite(file, made, 0)
-        sys.stdout.write(f"{len(made)}\n")
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

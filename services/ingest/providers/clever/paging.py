@@ -19,9 +19,10 @@ import msgspec
 
 from schemas.events import CollectionProof
 from services.ingest.defects import DefectCode
-from services.ingest.providers.answers import address, check_page_rows, origin
+from services.ingest.providers.answers import address, origin
 from services.ingest.providers.clever.page_blocks import without_times
 from services.ingest.providers.clever.rows import NOT_READABLE, Link, PageBody, PageEnd, PageItem, Row, RowItem
+from services.ingest.providers.page_rows import check_page_rows
 from services.ingest.source import PullFailedError
 
 AnyRow = TypeVar("AnyRow", bound=Row)

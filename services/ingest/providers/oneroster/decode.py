@@ -11,7 +11,6 @@ from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
 
-from services.ingest.providers.answers import check_page_rows
 from services.ingest.providers.oneroster import wire as shapes
 from services.ingest.providers.oneroster.rows import (
     ClassRow,
@@ -33,6 +32,7 @@ from services.ingest.providers.oneroster.wire import (
     UserWire,
     Wire,
 )
+from services.ingest.providers.page_rows import check_page_rows
 from services.ingest.source import PullFailedError
 
 _AFTER = re.compile(rb"\]\s*\}\s*\Z")
