@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice, pairwise
 from operator import lt
 from typing import Generic, TypeVar
@@ -35,6 +36,12 @@ _ending = msgspec.json.Decoder(PageEnd)
 _bare_row = msgspec.json.Decoder(Row)
 _LINKS, _LINKS_BYTES = b'"links"', 4096
 _LINKS_FIRST = re.compile(rb'\{"links":\[[^][]*\](?=,"data":)')
+
+
+@cache
+def _decoders(row_type: type[AnyRow]) -> tuple[msgspec.json.Decoder[AnyRow], msgspec.json.Decoder[RowItem[AnyRow]]]:
+    """Give the decoders of a row and of its item: to make them takes as long as to use them on a small page."""
+    return msgspec.json.Decoder(row_type), msgspec.json.Decoder(RowItem[row_type])  # type: ignore[valid-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +82,9 @@ class Walk(Generic[AnyRow]):
         self.collection = url.rpartition("/")[2]
         self.params: list[tuple[str, str]] | None = [] if limit is None else [("limit", str(limit))]
         self._url = httpx.URL(url)
-        self._decoder = msgspec.json.Decoder(row_type)
-        self._item_decoder = msgspec.json.Decoder(RowItem[row_type])  # type: ignore[valid-type]
+        self._decoder: msgspec.json.Decoder[AnyRow]
+        self._item_decoder: msgspec.json.Decoder[RowItem[AnyRow]]
+        self._decoder, self._item_decoder = _decoders(row_type)
         self._defects = defects
         self._sent = list(self.params)
         self._last: str | None = None
