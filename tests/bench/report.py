@@ -70,6 +70,9 @@ def markdown(result: Mapping[str, Any], outcomes: Sequence[Outcome], charts: Seq
         lines += ["", f"![{CHARTS[chart]}](performance/{chart})"]
     lines += ["", "| on | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in result["machine"].items()]
+    if paces := result.get("paces"):
+        told = f"{median(paces):.2f} s, {min(paces):.2f} to {max(paces):.2f} s"
+        lines.append(f"| pace | a fixed piece of work took one core {told}, before each measurement |")
     return "\n".join(lines)
 
 

@@ -91,11 +91,13 @@ def test_the_page_says_what_failed_and_on_what_machine_the_rest_was_measured() -
         "students": 100,
         "figures": {"clever": [_clever(1, 1, 100)]},
         "failures": [{"measurement": "dlt", "failure": "no space left"}],
+        "paces": [0.5, 0.25, 0.3],
         "machine": {"cores": "2"},
     }
     page = markdown(result, outcomes(result["figures"], 100), ["memory.svg"])  # type: ignore[arg-type]
     assert "- dlt: no space left" in page
     assert "| cores | 2 |" in page
+    assert "took one core 0.30 s, 0.25 to 0.50 s, before each measurement" in page
     assert "(performance/memory.svg)" in page
 
 
