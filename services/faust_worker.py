@@ -49,6 +49,10 @@ _COMMIT_SECONDS = 0.2
 """How long the next commit waits at least after one, so that the acks of many messages go into it."""
 
 
+_TOPIC_SECONDS = 0.5
+"""How long until a topic that was missing is asked for again."""
+
+
 class Delivery:
     """A message in hand. Until `ack` is called it will be delivered again, to this process or to the next one."""
 
@@ -79,6 +83,7 @@ class FaustWorker:
         self.app = make_app(name, settings, bootstrap)
         self._prefix = settings.topic_prefix
         self._publisher = publisher
+        self._topics: list[Topic] = []
         self._partitions: dict[TP, _Partition] = {}
         self._due = asyncio.Event()
         self._idle: list[asyncio.Event] = []
@@ -93,6 +98,7 @@ class FaustWorker:
         again with the same delivery after an error that may pass, and for what was not acked after a restart or a
         rebalance, so that its effects must bear repetition.
         """
+        self._topics.append(topic)
         idle = asyncio.Event()
         idle.set()
         self._idle.append(idle)
@@ -117,7 +123,18 @@ class FaustWorker:
 
         Raises what crashed the app otherwise.
         """
+        for topic in self._topics:
+            await self._await_topic(topic, stop)
         await serve(self.app, stop, self._finish)
+
+    async def _await_topic(self, topic: Topic, stop: threading.Event) -> None:
+        """Join only once the topic is there: a group that is made without it reads nothing of it for a minute."""
+        told = False
+        while not stop.is_set() and not await self._publisher.has_topic(topic):
+            if not told:
+                log.warning("topic-missing", topic=self._prefix + topic.name)
+                told = True
+            await asyncio.to_thread(stop.wait, _TOPIC_SECONDS)
 
     async def _finish(self) -> None:
         self._stopping = True

@@ -76,6 +76,14 @@ class ReportingProducer:
         except (KafkaException, BufferError) as error:
             raise PublishError(f"{topic.name} did not take a message: {error}") from error
 
+    def has_topic(self, topic: Topic) -> bool:
+        """Say whether the broker has the topic. Raises PublishError where no broker answers."""
+        name = self._prefix + topic.name
+        try:
+            return bool(self._producer.list_topics(name, timeout=_ANSWER_SECONDS).topics[name].partitions)
+        except KafkaException as error:
+            raise PublishError(f"no Kafka broker tells about {name}: {error}") from error
+
     def close(self) -> None:
         """Give up the connections; of what was not reported some may be lost."""
         self._producer.flush(5.0)

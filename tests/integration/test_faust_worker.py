@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from schemas.cloudevents import header
@@ -179,6 +180,33 @@ def bench(kafka: str, topic_prefix: str, tmp_path: Path) -> Iterator[Bench]:
         process.kill()
         process.join(10)
     made.publisher.close()
+
+
+def test_a_worker_that_was_there_before_its_topic_reads_it_once_it_is_made(
+    kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    taken, stop = threading.Event(), threading.Event()
+
+    async def work() -> None:
+        async with AsyncPublisher(kafka, topic_prefix, "test") as publisher:
+            worker = FaustWorker("test", Settings(home=tmp_path, topic_prefix=topic_prefix), kafka, publisher)
+            worker.read(DECISIONS, acking_late_and_out_of_order(lambda _: taken.set()))
+            await worker.run(stop)
+
+    thread = threading.Thread(target=lambda: asyncio.run(work()))
+    with structlog.testing.capture_logs() as logs:
+        thread.start()
+        try:
+            until("the worker waits", lambda: any(line["event"] == "topic-missing" for line in logs) or None)
+            create_topics(kafka, topic_prefix)
+            with closing(Publisher(kafka, topic_prefix, "tests")) as publisher:
+                publisher.publish_raw(DECISIONS, [], b"1", b"{}")
+                publisher.flush()
+            until("the message is taken", lambda: taken.is_set() or None)
+        finally:
+            stop.set()
+            thread.join(30)
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("factory", [acking_late_and_out_of_order, acking_by_tens])
