@@ -1,8 +1,11 @@
 """The outbox: what is to be published is written in the transaction that makes it true, and published by the relay.
 
-Column names are those of Debezium's outbox event router. A row is one event, but for the updates of a change set: of
-these a row is a whole chunk (`services.apply.chunks`), which our relay alone can read.
+Column names are those of Debezium's outbox event router. A row is one event, but for two that stand for many, which our
+relay alone can read: the updates of a whole chunk (`services.apply.chunks`), and what is told of newcomers who end
+alike (`services.activation.newcomers`).
 """
+
+from dataclasses import dataclass
 
 from schemas.cloudevents import event_id
 from schemas.events import Event
@@ -13,6 +16,16 @@ INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subje
 VALUES (%(id)s, %(aggregatetype)s, %(aggregateid)s, %(type)s, %(payload)s, %(source)s, %(subject)s,
         %(correlationid)s, %(causationid)s)
 """
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEvent:
+    """One event of a row that stands for many: its id, whom it is about (its key), its type, and its data as JSON."""
+
+    id: str
+    entity: str
+    type: str
+    payload: bytes
 
 
 def outbox_row(

@@ -1,6 +1,5 @@
 """A database with districts, accounts and rostered people, to try matching on without Kafka."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ import psycopg
 from schemas.events import ActivationChanged
 from services.activation.matching import PersonKey, Rostered, match_changed_accounts, match_roster
 from services.database.connect import connect
+from tests.outbox import COLUMNS, events
 
 Account = UUID
 
@@ -119,8 +119,8 @@ class Matching:
 
     def told(self) -> list[Told]:
         """Give what was told since the last time, in order."""
-        rows = self.query("DELETE FROM outbox WHERE aggregatetype = 'roster.activations' RETURNING position, payload")
-        events = [ActivationChanged.model_validate(json.loads(payload)) for _, payload in sorted(rows)]
+        rows = self.query(f"DELETE FROM outbox WHERE aggregatetype = 'roster.activations' RETURNING {COLUMNS}")
+        told = [ActivationChanged.model_validate(event.data) for event in events(rows)]
         return [
             Told(
                 event.id,
@@ -129,7 +129,7 @@ class Matching:
                 UUID(event.account_id) if event.account_id else None,
                 frozenset(map(UUID, event.candidates)),
             )
-            for event in events
+            for event in told
         ]
 
     def everybody(self) -> dict[tuple[str, str, str], tuple[str, UUID | None, str, tuple[UUID, ...]]]:

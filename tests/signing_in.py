@@ -28,6 +28,7 @@ from services.activation.sign_in.tokens import form_token
 from services.database.connect import connect
 from services.pages.serving import listener, serve
 from services.passwords import hash_password
+from tests.outbox import COLUMNS, events
 
 PASSWORD = "a long enough password"
 TENANTS = {
@@ -180,8 +181,8 @@ class Town:
 
     def told(self, person: Person) -> list[str]:
         """Give the states that were told of the person, in order."""
-        rows = self.query("SELECT type FROM outbox WHERE aggregateid = %s ORDER BY position", person.who)
-        return [row[0].split(".")[3] for row in rows]
+        told = events(self.query(f"SELECT {COLUMNS} FROM outbox"))
+        return [event.type.split(".")[3] for event in told if event.entity == person.who]
 
     def rostered_student(self, district: str) -> Person:
         person = student(district)

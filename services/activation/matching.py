@@ -15,6 +15,7 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
+from services.activation.newcomers import NEWCOMERS
 from services.activation.reasons import REASONS
 from services.database.queries import Queries
 
@@ -67,7 +68,7 @@ def match_roster(connection: psycopg.Connection[Any], people: Iterable[Rostered]
                     )
                 )
         _run(connection, "begin")
-        told = _run(connection, "newcomers", texts=Jsonb(REASONS))
+        told = _take_newcomers(connection)
         _run(connection, "forget_no_news")
         told += _let_go(connection)
         _run(connection, "people")
@@ -126,6 +127,15 @@ def _examine(connection: psycopg.Connection[Any], linked: PersonKey | None = Non
     )
     _run(connection, "end")
     return told
+
+
+def _take_newcomers(connection: psycopg.Connection[Any]) -> int:
+    """Write those of the staged people who are new and meet nobody; give how many those were."""
+    about = {"packed": NEWCOMERS, "texts": Jsonb(REASONS)}
+    row = connection.execute(QUERIES["newcomers"], about, prepare=False).fetchone()
+    assert row is not None, "a count is always answered"
+    newcomers: int = row[0]
+    return newcomers
 
 
 def _let_go(connection: psycopg.Connection[Any]) -> int:

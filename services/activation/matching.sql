@@ -49,13 +49,13 @@ COPY matching_staged (district, kind, id, roster_version, removed, email, number
 -- Who is new and meets nobody: never rostered, in either role; known by no id; with an email that nobody else has, here
 -- or in the roster, and no account, or one that has no other email and is nobody's. `decide` would come to the same, and
 -- examining anybody else for them to nothing else; so they are written at once as they end. In a first load that is
--- nearly everybody. Only the others stay staged.
+-- nearly everybody. Only the others stay staged. A row of the outbox stands for all who end alike.
 WITH staged AS MATERIALIZED (
     SELECT r.ctid AS row, r.*, t.provider, t.tenant
     FROM matching_staged r
     CROSS JOIN LATERAL (SELECT * FROM district_tenants t WHERE t.district = r.district OFFSET 0) t
 ), newcomers AS MATERIALIZED (
-    SELECT s.*, m.account_id, v.state, v.reason, concat_ws('/', s.district, s.kind, s.id) AS person
+    SELECT s.*, m.account_id, v.state, v.reason
     FROM staged s
     CROSS JOIN LATERAL (
         SELECT ARRAY(SELECT e.account_id FROM account_emails e WHERE e.email_key = s.email_key) AS accounts OFFSET 0) f
@@ -88,15 +88,18 @@ WITH staged AS MATERIALIZED (
         roster_version, told)
     SELECT district, kind, id, email_key, number, birth_date, name_key, state, account_id, reason, roster_version, 1
     FROM newcomers
+), told AS (
+    INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subject)
+    SELECT md5(concat_ws(E'\x1f', district, kind, state, roster_version, min(id))), 'roster.activations', district,
+        %(packed)s,
+        json_build_object('district', district, 'kind', kind, 'state', state, 'roster_version', roster_version,
+            'reason', reason, 'text', %(texts)s::jsonb ->> reason,
+            'ids', array_agg(id), 'accounts', array_agg(account_id))::text,
+        '/rollcall/activation', district
+    FROM newcomers
+    GROUP BY district, kind, state, roster_version, reason
 )
-INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subject)
-SELECT md5(concat_ws(E'\x1f', n.person, 1)), 'roster.activations', n.person,
-    concat_ws('.', 'dev.rollcall.activation', n.state, 'v1'),
-    json_build_object('district', n.district, 'kind', n.kind, 'id', n.id, 'state', n.state,
-        'account_id', n.account_id, 'roster_version', n.roster_version, 'reason', n.reason,
-        'text', %(texts)s::jsonb ->> n.reason, 'candidates', '{}'::uuid[])::text,
-    '/rollcall/activation', n.person
-FROM newcomers n;
+SELECT count(*) FROM newcomers;
 
 -- name: forget_no_news
 -- A district that was removed has left its updates on the topic; nobody is rostered there any more. Its removals count:

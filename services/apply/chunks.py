@@ -7,7 +7,6 @@ holds a chunk of them, and the relay makes the updates (pure).
 import base64
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 import cramjam
@@ -16,6 +15,7 @@ import msgspec
 from schemas.cloudevents import UnreadableMessageError
 from schemas.events import Operation
 from schemas.records import RecordKind
+from services.outbox import OutboxEvent
 
 PACKED = "dev.rollcall.change-set.chunk.v1"
 """The type of an outbox row that stands for the updates of a whole chunk."""
@@ -53,16 +53,6 @@ class _PackedUpdates(msgspec.Struct, frozen=True):
     chunk: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
-    """One update of `roster.updates`. `payload` is `schemas.events.RecordUpdated` as JSON."""
-
-    id: str
-    entity: str
-    type: str
-    payload: bytes
-
-
 _decode = msgspec.json.Decoder(Chunk).decode
 _decode_packed = msgspec.json.Decoder(_PackedUpdates).decode
 _encode = msgspec.json.encode
@@ -88,9 +78,9 @@ def pack(value: bytes) -> str:
     return base64.b64encode(bytes(cramjam.zstd.compress(value, 1))).decode()
 
 
-def unpack(payload: str) -> Iterator[Update]:
+def unpack(payload: str) -> Iterator[OutboxEvent]:
     """Give the updates that a packed row stands for: every record as it now is, with the version and its position in
-    it (promise 10). Records' own text goes into the payload as it is.
+    it (promise 10), each `schemas.events.RosterUpdate` as JSON. Records' own text goes into it as it is.
 
     An update's id is made from its change set and its position in it, so that it has the same one whenever it is sent.
     """
@@ -103,7 +93,7 @@ def unpack(payload: str) -> Iterator[Update]:
         if change.op != "removed":
             now = b',"digest":%b,"record":%b' % (_encode(change.digest), change.record)
         op, kind = change.op.encode(), change.kind.encode()
-        yield Update(
+        yield OutboxEvent(
             hashlib.md5(f"{chunk.change_set}\x1f{position}".encode(), usedforsecurity=False).hexdigest(),
             f"{district}/{change.kind}/{change.id}",
             f"dev.rollcall.{_WORDS[change.kind]}.{change.op}.v1",

@@ -15,8 +15,10 @@ import structlog
 
 from schemas.cloudevents import CONTENT_TYPE, schema_urn
 from schemas.topics import TOPICS
+from services.activation.newcomers import NEWCOMERS
 from services.apply.bulk_publisher import BulkPublisher, TextHeaders
-from services.apply.chunks import PACKED, unpack
+from services.apply.chunks import PACKED
+from services.apply.packed_rows import UNPACK
 from services.database.connect import connect, listen
 from services.database.queries import Queries
 from services.installation import find_installation
@@ -28,6 +30,7 @@ log = structlog.get_logger()
 
 QUERIES = Queries("services.apply", "relay.sql")
 BATCH = 10_000
+OLDEST = {"batch": BATCH, "packed": PACKED, "newcomers": NEWCOMERS}
 _ONE_RELAY = 0x72656C61  # the advisory lock that the relay at work holds
 _TOPICS = {topic.name: topic for topic in TOPICS}
 _SCHEMAS = {(topic.name, type_): schema_urn(model.__name__) for topic in TOPICS for type_, model in topic.types.items()}
@@ -99,8 +102,7 @@ def publish_batch(connection: psycopg.Connection[Any], publisher: BulkPublisher)
 
     Raises PublishError, and deletes nothing, where not all of them became durable.
     """
-    asked = {"batch": BATCH, "packed": PACKED}
-    rows = [_Row._make(row) for row in connection.execute(QUERIES["oldest"], asked).fetchall()]
+    rows = [_Row._make(row) for row in connection.execute(QUERIES["oldest"], OLDEST).fetchall()]
     messages, size, of_syncs = 0, 0, Counter[str]()
     for row in rows:
         published = 0
@@ -134,7 +136,8 @@ def _messages(row: _Row) -> Iterator[tuple[TextHeaders, str, str | bytes]]:
         schema = _SCHEMAS[row.topic, type_]
         return [*shared, ("ce_id", id_), ("ce_type", type_), ("ce_subject", subject), ("ce_dataschema", schema)]
 
-    if row.type != PACKED:
+    unpack = UNPACK.get(row.type)
+    if unpack is None:
         yield headers(row.id, row.type, row.subject), row.key, row.payload
         return
     for each in unpack(row.payload):

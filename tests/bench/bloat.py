@@ -28,8 +28,8 @@ from deploy.local.postgres import Postgres
 from schemas.events import Change, ChangeSetChunk, ChangeSetCompleted, ChangeSetStarted
 from schemas.records import KINDS, Class, Record, School, Student, Teacher
 from services.activation.matching import PersonKey, Rostered, match_roster
-from services.apply.chunks import PACKED
 from services.apply.merge import merge
+from services.apply.relay import OLDEST
 from services.apply.relay import QUERIES as RELAY
 from services.apply.staging import StagedChangeSet
 from services.database.connect import connect
@@ -154,12 +154,12 @@ def play(database: str, changes: list[Change]) -> None:
         if (outcome := merge(staged)) != "applied":
             raise BloatError(f"the night was {outcome}")
     with connect(database, "rollcall_relay") as relay:
-        while rows := relay.execute(RELAY["oldest"], {"batch": 10_000, "packed": PACKED}).fetchall():
+        while rows := relay.execute(RELAY["oldest"], OLDEST).fetchall():
             relay.execute(RELAY["published"], {"positions": [row[0] for row in rows]})
     with connect(database, "rollcall_activation") as activation:
         match_roster(activation, _people(changes, version + 1))
     with connect(database, "rollcall_relay") as relay:
-        while rows := relay.execute(RELAY["oldest"], {"batch": 10_000, "packed": PACKED}).fetchall():
+        while rows := relay.execute(RELAY["oldest"], OLDEST).fetchall():
             relay.execute(RELAY["published"], {"positions": [row[0] for row in rows]})
 
 

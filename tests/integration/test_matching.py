@@ -10,6 +10,7 @@ import pytest
 
 from services.activation.matching import PersonKey, Rostered, match_again
 from tests.matching import Matching
+from tests.outbox import COLUMNS, events
 from tests.pipeline import until
 
 
@@ -391,9 +392,9 @@ def test_every_event_about_a_person_has_an_id_of_its_own(matching: Matching) -> 
         matching.accounts_changed()
         matching.query("DELETE FROM accounts WHERE account_id = %s", second)
         matching.accounts_changed()
-    told = matching.query("SELECT id, payload::json ->> 'state' FROM outbox ORDER BY position")
-    assert [state for _, state in told] == ["activated", *["conflict", "activated"] * 3]
-    assert len({id_ for id_, _ in told}) == 7
+    told = events(matching.query(f"SELECT {COLUMNS} FROM outbox"))
+    assert [event.data["state"] for event in told] == ["activated", *["conflict", "activated"] * 3]
+    assert len({event.id for event in told}) == 7
 
 
 # ---------------------------------------------------------------- what the database refuses

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from services.activation.linking import LinkError, link_person
 from services.activation.matching import PersonKey, Rostered, match_again
 from tests.matching import Matching, nights
+from tests.outbox import COLUMNS, events
 
 EMAILS = ("a@x.example", "b@x.example", "c@x.example")
 ACCOUNTS = tuple(uuid5(UUID(int=0), str(number)) for number in range(4))
@@ -170,11 +171,12 @@ def _outcome(matching: Matching) -> tuple[Settled, Facts, Facts]:
         "SELECT provider, tenant, subject, account_id, proof, district, kind, number, birth_date, name_key"
         " FROM identities ORDER BY 1, 2, 3"
     )
-    told = matching.query(
-        "DELETE FROM outbox RETURNING subject, type, payload::jsonb #>> '{state}', payload::jsonb #>> '{reason}',"
-        " payload::jsonb #>> '{account_id}', payload::jsonb #>> '{text}', payload::jsonb #>> '{candidates}'"
-    )
-    return _settled(matching), remembered, sorted(told)
+    fields = ("state", "reason", "account_id", "text", "candidates")
+    told = [
+        (event.entity, event.type, *(str(event.data[field]) for field in fields))
+        for event in events(matching.query(f"DELETE FROM outbox RETURNING {COLUMNS}"))
+    ]
+    return _settled(matching), remembered, [*sorted(told)]
 
 
 ANN, BOB, ANN_TEACHES = (

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from schemas.records import School
-from schemas.topics import UPDATES
+from schemas.topics import ACTIVATIONS, UPDATES
+from services.activation.newcomers import NEWCOMERS
 from services.apply.chunks import PACKED, pack
 from tests.change_sets import approved, created
 from tests.pipeline import Pipeline, pipeline, until
@@ -28,6 +29,15 @@ PACKED_ROW = (
     "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subject, causationid) VALUES"
     " (%(number)s, 'roster.updates', 'springfield', %(type)s, %(payload)s, '/rollcall/apply', 'springfield',"
     " 'change set')"
+)
+
+NEWCOMERS_ROW = (
+    "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subject) VALUES"
+    " ('newcomers', 'roster.activations', 'springfield', %(type)s, %(payload)s, '/rollcall/activation', 'springfield')"
+)
+LATER = (
+    "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, source, subject) VALUES ('later',"
+    " 'roster.activations', %(key)s, 'dev.rollcall.activation.deactivated.v1', '{}', '/tests', %(key)s)"
 )
 
 
@@ -123,3 +133,26 @@ def test_each_update_of_a_chunk_is_published_in_its_place_between_what_was_writt
     assert of_one[1]["ce_type"] == b"dev.rollcall.school.created.v1"
     assert of_one[1]["ce_subject"] == b"springfield/schools/s7"
     assert of_one[1]["ce_causationid"] == b"change set"
+
+
+def test_all_newcomers_of_turns_longer_than_a_batch_are_published_before_what_comes_after_them(
+    running: Pipeline,
+) -> None:
+    packed = {"district": "springfield", "kind": "students", "state": "required", "roster_version": 1}
+    turns = [[f"{number:030}" for number in range(start, start + 15_000)] for start in (0, 15_000)]
+    with running.connect() as connection:
+        for ids in turns:
+            payload = json.dumps(
+                packed | {"reason": "no-account", "text": "None.", "ids": ids, "accounts": [None] * len(ids)}
+            )
+            connection.execute(NEWCOMERS_ROW, {"type": NEWCOMERS, "payload": payload})
+        connection.execute(LATER, {"key": f"springfield/students/{turns[1][0]}"})
+    running.start("relay")
+    running.published()
+    records = running.messages(ACTIVATIONS)
+    told = [json.loads(record.value)["id"] for record in records if b"/tests" not in dict(record.headers)["ce_source"]]
+    assert sorted(told) == sorted(turns[0] + turns[1])
+    of_one = [dict(each.headers) for each in records if each.key == f"springfield/students/{turns[1][0]}".encode()]
+    assert [headers["ce_source"] for headers in of_one] == [b"/rollcall/activation", b"/tests"]
+    assert of_one[0]["ce_type"] == b"dev.rollcall.activation.required.v1"
+    assert of_one[0]["ce_subject"] == of_one[1]["ce_subject"]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from schemas.events import Change, ChangeSetChunk, RosterUpdate
 from schemas.records import Class, Record, School, Student, Teacher
 from schemas.topics import UPDATES
-from services.apply.chunks import Update, pack, unpack
+from services.apply.chunks import pack, unpack
+from services.outbox import OutboxEvent
 from tests.change_sets import KIND_OF, created, removed, updated
 
 CHANGE_SET = "0123456789abcdef" * 2
@@ -29,7 +30,7 @@ changes = st.lists(
 )
 
 
-def _told(district: str, changes: Sequence[Change], version: int = 1, before: int = 0) -> list[Update]:
+def _told(district: str, changes: Sequence[Change], version: int = 1, before: int = 0) -> list[OutboxEvent]:
     chunk = ChangeSetChunk(
         district=district, change_set=CHANGE_SET, snapshot_id=CHANGE_SET, chunk=1, changes=tuple(changes)
     )
