@@ -1,7 +1,10 @@
 -- name: stage
 -- What a change set does, as it arrives: the connection's own, without a log, gone with it. And what is to be told of
--- each chunk, packed: of the kind 'chunks', with its number for an id.
-CREATE TEMPORARY TABLE staged (
+-- each chunk, packed: of the kind 'chunks', with its number for an id. Then the places that changed classes gain and
+-- lose as staged, those of classes that go added by stage_lost_places; and what that makes of each person's classes.
+SET temp_buffers = '64MB';
+SET work_mem = '64MB';
+CREATE TEMPORARY TABLE IF NOT EXISTS staged (
     op text NOT NULL,
     kind text NOT NULL,
     id text NOT NULL,
@@ -10,23 +13,20 @@ CREATE TEMPORARY TABLE staged (
     record text STORAGE EXTERNAL
 );
 
--- name: copy_staged
-COPY staged (op, kind, id, before_digest, digest, record) FROM STDIN (FORMAT BINARY);
-
--- name: stage_places
--- The places that changed classes gain and lose as staged, those of classes that go added by stage_lost_places; and what
--- that makes of each person's classes.
-CREATE TEMPORARY TABLE staged_places (
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_places (
     op text NOT NULL,
     class text NOT NULL,
     part text NOT NULL,
     person text NOT NULL
 );
-CREATE TEMPORARY TABLE moved (
+CREATE TEMPORARY TABLE IF NOT EXISTS moved (
     person text NOT NULL,
     gained text[] NOT NULL,
     lost text[] NOT NULL
 );
+
+-- name: copy_staged
+COPY staged (op, kind, id, before_digest, digest, record) FROM STDIN (FORMAT BINARY);
 
 -- name: copy_places
 COPY staged_places (op, class, part, person) FROM STDIN (FORMAT BINARY);
@@ -66,6 +66,15 @@ SELECT count(*), coalesce(sum(cardinality(gained)), 0)::bigint, coalesce(sum(car
 
 -- name: analyze
 ANALYZE staged (op, kind, id);
+
+-- name: staged_bytes
+-- How long the longest of the tables has become, with what was deleted from it.
+SELECT greatest(pg_relation_size('staged'), pg_relation_size('staged_places'), pg_relation_size('moved'));
+
+-- name: unstage
+DELETE FROM staged;
+DELETE FROM staged_places;
+DELETE FROM moved;
 
 -- name: lock_roster
 -- One change set of a district at a time.

@@ -18,6 +18,12 @@ from services.messages import RECORD_BYTES
 
 QUERIES = Queries("services.apply")
 
+KEPT_BYTES = 10 * 8192
+"""How long the tables may be to serve another set: what was deleted is still read, and PostgreSQL plans for its length.
+
+It takes a new table, of which it knows nothing, for ten pages long.
+"""
+
 
 class IncompleteChangeSetError(Exception):
     """A change set says it is complete and is not: chunks or changes are missing. It is not applied (promise 3)."""
@@ -27,7 +33,10 @@ _NO_RECORD = (b"", b"null")
 
 
 class StagedChangeSet:
-    """One change set in the making. It lives as long as its connection: what is lost with it is delivered again."""
+    """One change set in the making. It lives as long as its connection: what is lost with it is delivered again.
+
+    `clear` comes before the connection serves another one.
+    """
 
     def __init__(self, connection: psycopg.Connection[Any], started: ChangeSetStarted) -> None:
         self.started = started
@@ -37,10 +46,7 @@ class StagedChangeSet:
         self.places_updated = 0
         self._seen: dict[int, int] = {}  # by the chunk's number, its changes
         if started.changes:
-            connection.execute("SET temp_buffers = '64MB'")
-            connection.execute("SET work_mem = '64MB'")
             connection.execute(QUERIES["stage"])
-            connection.execute(QUERIES["stage_places"])
 
     def add(self, value: bytes) -> None:
         """Stage a chunk; one that was staged before, or belongs to another set, does nothing.
@@ -109,6 +115,14 @@ class StagedChangeSet:
                 f"change set {started.change_set} should have {started.changes} changes in {started.chunks} chunks "
                 f"and has {changes} in {len(self._seen)}; it is not applied, the next sync makes it anew"
             )
+
+    def clear(self) -> None:
+        """Leave nothing staged. Short tables stay, empty: to make them takes longer than to merge a small set."""
+        if not self.started.changes:
+            return
+        row = self.connection.execute(QUERIES["staged_bytes"]).fetchone()
+        short = row is not None and row[0] <= KEPT_BYTES
+        self.connection.execute(QUERIES["unstage"] if short else b"DISCARD TEMP")
 
 
 def _changed_places(chunk: Chunk, change: Change) -> list[ChangedPlace]:

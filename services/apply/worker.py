@@ -79,6 +79,10 @@ class ApplyLane:
         self._waiting_bytes = 0
         staged, self._staged = self._staged, None
         if staged is not None:
+            try:
+                staged.clear()
+            except psycopg.Error:
+                staged.connection.close()  # what is in it goes with it, and the pool opens another one
             self._database.putconn(staged.connection)
 
     def _take(self, message: Message) -> None:

@@ -42,7 +42,7 @@ def connect(dsn: str, role: Role) -> psycopg.Connection[TupleRow]:
 def pool(dsn: str, role: Role, most: int) -> Database:
     """Make a pool of at most so many connections as `connect` gives; open it by entering its context.
 
-    What is lent has just answered, and comes back as it was lent: without open transactions and temporary tables.
+    What is lent has just answered. Whoever has made temporary tables empties them before it goes back.
     Asking for one raises psycopg.OperationalError where nobody answers for ten seconds.
     """
     return ConnectionPool(
@@ -52,13 +52,8 @@ def pool(dsn: str, role: Role, most: int) -> Database:
         max_size=most,
         timeout=_WAIT_SECONDS,
         check=ConnectionPool.check_connection,
-        reset=_let_go,
         open=False,
     )
-
-
-def _let_go(connection: psycopg.Connection[TupleRow]) -> None:
-    connection.execute("DISCARD TEMP")
 
 
 def listen(connection: psycopg.Connection[TupleRow], channel: str) -> None:

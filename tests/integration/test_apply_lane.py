@@ -1,9 +1,10 @@
 """Apply's line of one district: what waits for a set's trailer, what takes a connection, and what one leaves behind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
+import services.apply.staging
 import services.apply.worker
 from schemas.events import ChangeSetChunk, Event
 from schemas.records import School
@@ -34,9 +35,9 @@ def one_connection(database: str) -> Iterator[Database]:
         yield connections
 
 
-def _messages(district: str) -> list[Message]:
-    """Give a first set of the district, in three chunks."""
-    events: list[Event] = approved(district, 0, [created(school) for school in SCHOOLS], {})
+def _messages(district: str, schools: Sequence[School] = SCHOOLS) -> list[Message]:
+    """Give a first set of the district, in several chunks."""
+    events: list[Event] = approved(district, 0, [created(school) for school in schools], {}, chunk=len(schools) // 3)
     wrapped = [make_event(APPROVED, event, source="tests", identity=(number,)) for number, event in enumerate(events)]
     assert sum(isinstance(event, ChangeSetChunk) for event in events) > 1
     return [
@@ -74,6 +75,7 @@ def test_a_large_set_is_staged_as_it_comes_and_its_connection_goes_back_without_
     stack: Pipeline, one_connection: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(services.apply.worker, "WAITING_BYTES", 1000)
+    monkeypatch.setattr(services.apply.staging, "KEPT_BYTES", 1000)
     for number, district in enumerate(DISTRICTS, start=1):
         lane, messages = _lane(stack, one_connection, district), _messages(district)
         assert lane.take(messages[:2]) == -1
@@ -82,6 +84,32 @@ def test_a_large_set_is_staged_as_it_comes_and_its_connection_goes_back_without_
         assert _schools(stack) == dict.fromkeys(DISTRICTS[:number], len(SCHOOLS))
     with one_connection.connection() as connection:
         assert connection.execute("SELECT to_regclass('pg_temp.staged')").fetchone() == (None,)
+
+
+def test_small_sets_are_staged_one_after_the_other_in_the_same_tables_and_leave_nothing_in_them(
+    stack: Pipeline, one_connection: Database
+) -> None:
+    few, made = SCHOOLS[:15], set()
+    for number, district in enumerate(DISTRICTS, start=1):
+        messages = _messages(district, few)
+        assert _lane(stack, one_connection, district).take(messages) == messages[-1].offset
+        assert _schools(stack) == dict.fromkeys(DISTRICTS[:number], len(few))
+        with one_connection.connection() as connection:
+            made.add(connection.execute("SELECT 'staged'::regclass::oid").fetchone())
+            for table in ("staged", "staged_places", "moved"):
+                assert connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() == (0,)
+    assert len(made) == 1
+
+
+def test_a_set_that_is_given_up_half_way_leaves_nothing_for_the_next_one(
+    stack: Pipeline, one_connection: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services.apply.worker, "WAITING_BYTES", 1000)
+    given_up, messages = _lane(stack, one_connection, DISTRICTS[0]), _messages(DISTRICTS[0])
+    assert given_up.take(messages[:2]) == -1
+    given_up.close()
+    assert _lane(stack, one_connection, DISTRICTS[0]).take(messages) == messages[-1].offset
+    assert _schools(stack) == {DISTRICTS[0]: len(SCHOOLS)}
 
 
 def test_a_chunk_that_waited_and_cannot_be_read_is_the_dead_letter_and_its_set_is_refused(
