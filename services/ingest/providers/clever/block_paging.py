@@ -46,7 +46,7 @@ def take_blocks(
     if body is not None and digested is not None:
         blocks = _read(walk, body, digested, around)
         ids = list(chain.from_iterable(map(_ids, blocks)))
-        if walk.take_read(ids, list(chain.from_iterable(digested.row_digests)), digested.links):
+        if walk.take_read(ids, list(map(_digests, blocks)), digested.links):
             return BlockPage(blocks)
     page: Page[AnyRow] = walk.take(body)
     if not page.rows:
@@ -69,12 +69,16 @@ def _read(
             if block is not None:
                 blocks.append(block)
                 continue
-            items, digests = digested.items(body, number), digested.row_digests[number]
+            items, digests = digested.items(body, number), digested.row_digests(number)
             rows = [known.rows.get(digest) or walk.read_item(item) for item, digest in zip(items, digests, strict=True)]
             blocks.append(FreshBlock(digested.digests[number], rows, digests))
     except NOT_READABLE:
         return []
     return blocks
+
+
+def _digests(block: AnyBlock | FreshBlock[AnyRow, KnownRow]) -> bytes:
+    return b"".join(block.digests) if isinstance(block, FreshBlock) else block.digests
 
 
 def _ids(block: AnyBlock | FreshBlock[AnyRow, KnownRow]) -> list[str]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from services.ingest.aside import SHORT_BYTES
 from services.ingest.providers.clever.rows import NOT_READABLE, Link, PageBody
 from services.ingest.providers.clever.student_sets import with_student_sets
 
@@ -25,6 +26,9 @@ _END = re.compile(rb'"\}(\](?:,"links":\[[^][]*\])?\}\s*)\Z')
 _END_BYTES = 4096
 _SLICE_BYTES = 256 * 1024
 """So much is worked on at once: larger pieces are in no cache of the processor, and memory is asked for each anew."""
+
+_AT_ONCE_BYTES = SHORT_BYTES
+"""The rows of longer pages are digested at once: another process does that, and has little else to do."""
 
 _BETWEEN_ITEMS = b'"},{"data":'
 _BLOCK_ENDS = b"0"
@@ -38,20 +42,28 @@ _envelope = msgspec.json.Decoder(PageBody)
 
 
 class DigestedPage(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A page's links; where each of its blocks begins and ends; the digest of each, and of each row in it.
+    """A page's links; where each of its blocks begins and ends; the digest of each.
 
-    There are more digests of rows than rows only where one holds what looks like the end of another.
+    And what is digested of each block, or the digest of each row in it already.
     """
 
     links: list[Link] | None
     places: list[tuple[int, int]]
     digests: list[bytes]
-    row_digests: list[list[bytes]]
+    canonical: list[bytes]
+    digested_rows: list[list[bytes]]
 
     def items(self, body: bytes, block: int) -> list[bytes]:
         """Give the items of a block, counted from 0 or from the end, each as JSON."""
         begin, end = self.places[block]
         return [b'{"data":' + item + b'"}' for item in body[begin:end].split(_BETWEEN_ITEMS)]
+
+    def row_digests(self, block: int) -> list[bytes]:
+        """Give the digest of each row of a block, counted from 0; of one that is known nobody needs them.
+
+        There are more digests than rows only where one holds what looks like the end of another.
+        """
+        return self.digested_rows[block] if self.digested_rows else _row_digests(self.canonical[block])
 
 
 decoder: msgspec.msgpack.Decoder[DigestedPage | None] = msgspec.msgpack.Decoder(DigestedPage | None)
@@ -63,7 +75,7 @@ def digest_page(collection: str, body: bytes) -> DigestedPage | None:
     if found is None:
         return None
     links, begin, end = found
-    page = DigestedPage(links, [], [], [])
+    page = DigestedPage(links, [], [], [], [])
     canonical = _CANONICAL[collection]
     while begin <= end:
         cut_at = body.find(_BETWEEN_BLOCKS, begin + _SLICE_BYTES, end)
@@ -77,7 +89,10 @@ def digest_page(collection: str, body: bytes) -> DigestedPage | None:
             page.places.append((begin, begin + len(block)))
             begin += len(block) + len(_BETWEEN_ITEMS)
         page.digests.extend(map(_digest, canonical_blocks))
-        page.row_digests.extend([_digest(row) for row in block.split(_BETWEEN_ITEMS)] for block in canonical_blocks)
+        if len(body) > _AT_ONCE_BYTES:
+            page.digested_rows.extend(map(_row_digests, canonical_blocks))
+        else:
+            page.canonical.extend(canonical_blocks)
     return page
 
 
@@ -112,6 +127,10 @@ def _find_items(body: bytes) -> tuple[list[Link] | None, int, int] | None:
 def _blocks(rows: bytes) -> list[bytes]:
     *ended, last = rows.split(_BETWEEN_BLOCKS)
     return [*(block + _BLOCK_ENDS for block in ended), last]
+
+
+def _row_digests(canonical_block: bytes) -> list[bytes]:
+    return [_digest(row) for row in canonical_block.split(_BETWEEN_ITEMS)]
 
 
 def _digest(canonical: bytes) -> bytes:

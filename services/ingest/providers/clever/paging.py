@@ -137,7 +137,7 @@ class Walk(Generic[AnyRow]):
         return page
 
     def take_read(self, ids: Sequence[str], digests: Sequence[bytes], links: Sequence[Link] | None) -> bool:
-        """Take the answer to `params` whose rows have been read: their ids, and their digests, in their order.
+        """Take the answer to `params` whose rows have been read: their ids, and their digests, joined or not, in order.
 
         Gives False, and has taken nothing, where it needs the closer look of `take`.
         """
