@@ -36,6 +36,9 @@ _PEOPLE: dict[RecordKind, tuple[str, PersonStatements]] = {
 MANY_CHANGES = 1000
 """From how many changes on PostgreSQL plans better with statistics of them; below, they cost more than they save."""
 
+MUCH_GROWN = 10_000
+"""From so many new records of a kind on it is asked whether its table has outgrown what PostgreSQL knows of it."""
+
 
 class MisfitError(Exception):
     """A change set does not fit what is applied, though it names its version. Nothing of it is applied."""
@@ -166,7 +169,10 @@ def _look_over(connection: psycopg.Connection[Any], staged: StagedChangeSet) -> 
     Until then it plans for tables as they were before: after a large first load every page of a class took seconds.
     """
     counts = staged.started.counts
-    changes = {"kinds": [*RECORD_KINDS], "created": [counts[kind].created for kind in RECORD_KINDS]}
+    grown = [kind for kind in RECORD_KINDS if counts[kind].created >= MUCH_GROWN]
+    if not grown:
+        return
+    changes = {"kinds": grown, "created": [counts[kind].created for kind in grown]}
     for (table,) in connection.execute(QUERIES["outgrown"], changes).fetchall():
         connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
 
