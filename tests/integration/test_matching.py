@@ -456,6 +456,17 @@ def test_a_link_by_email_that_matching_did_not_write_must_point_to_an_account_th
         )
 
 
+def test_a_person_matched_by_email_that_matching_did_not_write_must_have_an_account_that_is_there(
+    matching: Matching,
+) -> None:
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        matching.query(
+            "INSERT INTO activations (district, kind, id, state, account_id, reason, roster_version)"
+            " VALUES ('springfield', 'students', 'ann', 'activated', %s, 'same-email', 1)",
+            uuid4(),
+        )
+
+
 def test_an_account_that_has_no_email_may_be_a_rostered_persons(matching: Matching) -> None:
     account = matching.account()
     _import(matching, "clever", "", "ann", account)
