@@ -21,25 +21,23 @@ GROUP BY of_kind.key;
 -- name: look_first
 SELECT asked_by, reason, asked_at FROM look_first WHERE district = %(district)s;
 
--- name: closures_that_hold
--- For a district: the whole organisation's and its own.
-SELECT name, first_day, last_day FROM closures
-WHERE district IS NULL OR district = %(district)s
-ORDER BY first_day, last_day, name;
-
--- name: summer
-SELECT first_day, last_day FROM summer_pauses WHERE district = %(district)s;
+-- name: calendar
+-- Of one district: what holds for it, the whole organisation's and its own; its summer; and whether the offices close at
+-- Thanksgiving and over the winter.
+SELECT (SELECT coalesce(jsonb_agg(jsonb_build_array(name, closures.first_day, closures.last_day)
+                                  ORDER BY closures.first_day, closures.last_day, name), '[]')
+        FROM closures WHERE closures.district IS NULL OR closures.district = one.district),
+       summer_pauses.first_day, summer_pauses.last_day,
+       (SELECT observed FROM office_calendar)
+FROM (SELECT %(district)s::text AS district) AS one LEFT JOIN summer_pauses USING (district);
 
 -- name: calendars
 -- Of every district: its time zone, what holds for it, its summer.
-SELECT districts.district, districts.timezone, summer_pauses.first_day, summer_pauses.last_day,
+SELECT districts.district, districts.timezone,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(name, closures.first_day, closures.last_day)
                                   ORDER BY closures.first_day, closures.last_day, name), '[]')
         FROM closures WHERE closures.district IS NULL OR closures.district = districts.district),
+       summer_pauses.first_day, summer_pauses.last_day,
        (SELECT observed FROM office_calendar)
 FROM districts LEFT JOIN summer_pauses USING (district)
 ORDER BY districts.district;
-
--- name: office_calendar
--- Whether the offices close at Thanksgiving and over the winter.
-SELECT observed FROM office_calendar;

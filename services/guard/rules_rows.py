@@ -43,28 +43,30 @@ def circumstances(
 
 def calendar_of(connection: psycopg.Connection[Any], district: District) -> Calendar:
     """Give the district's calendar."""
-    about = {"district": district.district}
-    with connection.cursor(row_factory=class_row(Closure)) as closures:
-        found = closures.execute(QUERIES["closures_that_hold"], about).fetchall()
-    with connection.cursor(row_factory=class_row(Summer)) as summers:
-        summer = summers.execute(QUERIES["summer"], about).fetchone()
-    row = connection.execute(QUERIES["office_calendar"]).fetchone()
-    return Calendar(district.timezone, tuple(found), summer, observed=row is None or row[0])
+    row = connection.execute(QUERIES["calendar"], {"district": district.district}).fetchone()
+    assert row is not None, "one row is always answered"
+    return _calendar(district.timezone, *row)
 
 
 def calendars(connection: psycopg.Connection[Any]) -> dict[str, Calendar]:
     """Give the calendars of all districts by their ids, in one round trip."""
-    return {
-        district: Calendar(
-            timezone,
-            tuple(Closure(name, date.fromisoformat(first), date.fromisoformat(last)) for name, first, last in closures),
-            Summer(summer_first, summer_last) if summer_first is not None else None,
-            observed,
-        )
-        for district, timezone, summer_first, summer_last, closures, observed in connection.execute(
-            QUERIES["calendars"]
-        )
-    }
+    rows = connection.execute(QUERIES["calendars"])
+    return {district: _calendar(timezone, *row) for district, timezone, *row in rows}
+
+
+def _calendar(
+    timezone: str,
+    closures: list[tuple[str, str, str]],
+    summer_first: str | None,
+    summer_last: str | None,
+    observed: bool | None,
+) -> Calendar:
+    return Calendar(
+        timezone,
+        tuple(Closure(name, date.fromisoformat(first), date.fromisoformat(last)) for name, first, last in closures),
+        Summer(summer_first, summer_last) if summer_first is not None and summer_last is not None else None,
+        observed=observed is not False,
+    )
 
 
 def _limits(
