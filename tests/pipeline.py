@@ -83,6 +83,7 @@ class Pipeline:
         self._workers: dict[Worker, list[Any]] = {}
         self._publisher: Publisher | None = None
         self._sandbox: Any = None
+        self._sandbox_state = tempfile.TemporaryDirectory(prefix="rollcall-test-sandbox-", ignore_cleanup_errors=True)
         create_topics(kafka, prefix)
 
     def start(self, *names: Worker) -> None:
@@ -97,8 +98,7 @@ class Pipeline:
     def start_sandbox(self) -> SandboxControl:
         """Start the sandbox providers, without districts; give what tells them what to play."""
         port = ports.any_free()
-        folder = tempfile.mkdtemp(prefix="rollcall-test-sandbox-")
-        arguments = ["--port", str(port), "--state", folder, "--no-samples"]
+        arguments = ["--port", str(port), "--state", self._sandbox_state.name, "--no-samples"]
         self._sandbox = _processes.Process(target=sandbox_main, args=(arguments,), daemon=True)
         self._sandbox.start()
         control = SandboxControl(f"http://127.0.0.1:{port}")
@@ -159,6 +159,7 @@ class Pipeline:
         if self._publisher is not None:
             self._publisher.close()
         self._memory.cleanup()
+        self._sandbox_state.cleanup()
 
     @property
     def desk(self) -> str:
