@@ -5,6 +5,7 @@ Prints a table with aims, medians and spread; fails where a result was wrong, ne
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -42,6 +43,9 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--students", type=int, default=100_000, help="of the district (default: 100,000)")
     parser.add_argument("--repeat", type=int, default=3, help="how often each is measured (default: 3)")
+    parser.add_argument(
+        "--minutes", type=float, default=20, help="repeat only what ends within so many (default: 20); not with --full"
+    )
     parser.add_argument("--full", action="store_true", help="a million students; takes hours")
     parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, metavar="WHAT", default=(), help=ONLY)
     parser.add_argument("--folder", type=Path, default=RECORDED, help="where providers' answers are recorded")
@@ -50,7 +54,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--redraw", type=Path, help="measure nothing: take the figures of an earlier --json")
     given = parser.parse_args(arguments)
     if given.full:
-        given.students = MILLION
+        given.students, given.minutes = MILLION, math.inf
     return given
 
 
@@ -61,7 +65,8 @@ def main() -> None:
         result = json.loads(given.redraw.read_text(encoding="utf-8"))
     else:
         result = {"machine": machine(), "students": given.students, "figures": {}, "failures": [], "paces": []}
-        for repeat in measured(planned(given.students, given.repeat, given.only), given.folder):
+        plan = planned(given.students, given.repeat, given.only)
+        for repeat in measured(plan, given.folder, given.minutes):
             _add(result, repeat)
             _write(result, given.json, given.docs)
     found = outcomes(result["figures"], result["students"])

@@ -5,6 +5,7 @@ down one row alone; and what was measured so far is whole after every round.
 """
 
 import json
+import math
 import shlex
 import subprocess
 import sys
@@ -72,13 +73,22 @@ def planned(students: int, repeats: int, only: Sequence[str] = ()) -> list[Measu
     return [each for each in everything if not only or each.name in only]
 
 
-def measured(measurements: Sequence[Measurement], folder: Path) -> Iterator[Repeat]:
-    """Run them round after round; give each run's figures as it ends."""
+def measured(measurements: Sequence[Measurement], folder: Path, minutes: float = math.inf) -> Iterator[Repeat]:
+    """Run them round after round; give each run's figures as it ends.
+
+    Each is run once, however long that takes, and repeated only where it would end within so many minutes of the
+    first one's beginning, by what it took before.
+    """
+    ends = time.monotonic() + 60 * minutes
+    took: dict[str, float] = {}
     for number in range(max(each.repeats for each in measurements)):
         for measurement in measurements:
-            if number < measurement.repeats:
-                screen.rule(f"{measurement.name}, {number + 1} of {measurement.repeats}", align="left")
-                yield _run(measurement, folder)
+            begun = time.monotonic()
+            if number >= measurement.repeats or begun + took.get(measurement.name, 0) > ends:
+                continue
+            screen.rule(f"{measurement.name}, {number + 1} of {measurement.repeats}", align="left")
+            yield _run(measurement, folder)
+            took[measurement.name] = time.monotonic() - begun
 
 
 def _run(measurement: Measurement, folder: Path) -> Repeat:

@@ -118,6 +118,13 @@ def test_a_measurement_that_fails_is_told_of_and_takes_no_other_with_it(tmp_path
     assert "nothing_of_that_name" in told["dlt"].failure
 
 
+def test_each_measurement_is_run_once_and_repeated_only_while_there_is_time(tmp_path: Path) -> None:
+    two = [Measurement("floor", "nothing_of_that_name", (), 2), Measurement("dlt", "nothing_of_that_name", (), 1)]
+    in_time = [repeat.measurement for repeat in measured(two, tmp_path)]
+    assert in_time == ["floor", "dlt", "floor"]
+    assert [repeat.measurement for repeat in measured(two, tmp_path, minutes=0)] == ["floor", "dlt"]
+
+
 def test_the_full_size_has_two_thousand_districts_and_only_what_is_asked_for_is_measured() -> None:
     [many] = planned(1_000_000, 3, ("many-districts",))
     assert many.options == ("--districts", "2000", "--students", "500")
