@@ -84,7 +84,8 @@ def measured(measurements: Sequence[Measurement], folder: Path, minutes: float =
     for number in range(max(each.repeats for each in measurements)):
         for measurement in measurements:
             begun = time.monotonic()
-            if number >= measurement.repeats or begun + took.get(measurement.name, 0) > ends:
+            in_time = number == 0 or begun + took[measurement.name] <= ends
+            if number >= measurement.repeats or not in_time:
                 continue
             screen.rule(f"{measurement.name}, {number + 1} of {measurement.repeats}", align="left")
             yield _run(measurement, folder)
