@@ -54,9 +54,12 @@ class AsyncPublisher:
         """Give up the connections."""
         await asyncio.to_thread(self._producer.close)
 
-    async def has_topic(self, topic: Topic) -> bool:
-        """Say whether the broker has the topic. Raises PublishError where no broker answers."""
-        return await asyncio.to_thread(self._producer.has_topic, topic)
+    def has_topic(self, topic: Topic) -> bool:
+        """Say whether the broker has the topic, and wait for its answer: for a thread, not for the event loop.
+
+        Raises PublishError where no broker answers.
+        """
+        return self._producer.has_topic(topic)
 
     async def publish(self, topic: Topic, event: CloudEvent, key: str | None = None) -> Written:
         """Make an event durable, keyed by its district unless said otherwise, and give its partition and offset.

@@ -81,11 +81,6 @@ def make_consumer(
     return Consumer(settings, logger=_Lines())
 
 
-def has_topic(consumer: Consumer, topic: str) -> bool:
-    """Say whether the broker has the topic. Raises KafkaException where no broker answers."""
-    return bool(consumer.list_topics(topic, timeout=ANSWER_SECONDS).topics[topic].partitions)
-
-
 def read(consumer: Consumer, seconds: float) -> list[Any]:
     """Give what has come: as soon as there is something, or after so many seconds nothing.
 

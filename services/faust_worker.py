@@ -14,6 +14,7 @@ import threading
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, NoReturn, cast
 
 import faust
@@ -34,6 +35,7 @@ from services.dead_letters import dead_letter_headers
 from services.messages import Message, PublishError
 from services.offsets import PartitionOffsets
 from services.settings import Settings
+from services.topic_presence import await_topic
 
 log = structlog.get_logger()
 
@@ -47,10 +49,6 @@ _FINISH_SECONDS = 20.0
 
 _COMMIT_SECONDS = 0.2
 """How long the next commit waits at least after one, so that the acks of many messages go into it."""
-
-
-_TOPIC_SECONDS = 0.5
-"""How long until a topic that was missing is asked for again."""
 
 
 class Delivery:
@@ -129,12 +127,8 @@ class FaustWorker:
 
     async def _await_topic(self, topic: Topic, stop: threading.Event) -> None:
         """Join only once the topic is there: a group that is made without it reads nothing of it for a minute."""
-        told = False
-        while not stop.is_set() and not await self._publisher.has_topic(topic):
-            if not told:
-                log.warning("topic-missing", topic=self._prefix + topic.name)
-                told = True
-            await asyncio.to_thread(stop.wait, _TOPIC_SECONDS)
+        is_there = partial(self._publisher.has_topic, topic)
+        await asyncio.to_thread(await_topic, self._prefix + topic.name, is_there, stop)
 
     async def _finish(self) -> None:
         self._stopping = True

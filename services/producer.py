@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.cloudevents import Headers
 from schemas.topics import DEAD_LETTERS, PAGE_BYTES, Topic
+from services.topic_presence import has_topic
 
 log = structlog.get_logger()
 
@@ -80,7 +81,7 @@ class ReportingProducer:
         """Say whether the broker has the topic. Raises PublishError where no broker answers."""
         name = self._prefix + topic.name
         try:
-            return bool(self._producer.list_topics(name, timeout=_ANSWER_SECONDS).topics[name].partitions)
+            return has_topic(self._producer, name, _ANSWER_SECONDS)
         except KafkaException as error:
             raise PublishError(f"no Kafka broker tells about {name}: {error}") from error
 

@@ -18,10 +18,11 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from schemas.topics import Topic
-from services.consumer import has_topic, make_consumer, read
+from services.consumer import ANSWER_SECONDS, make_consumer, read
 from services.messages import Message
 from services.offsets import PartitionOffsets
 from services.sessions import keep_running
+from services.topic_presence import await_topic, has_topic
 
 log = structlog.get_logger()
 
@@ -188,12 +189,7 @@ class _Session:
 
     def _await_topic(self, topic: str) -> None:
         """Join only once the topic is there, so that the group is not made without it and anew soon after."""
-        told = False
-        while not self._worker.stop.is_set() and not has_topic(self._consumer, topic):
-            if not told:
-                log.warning("topic-missing", topic=topic)
-                told = True
-            self._worker.stop.wait(0.5)
+        await_topic(topic, lambda: has_topic(self._consumer, topic, ANSWER_SECONDS), self._worker.stop)
 
     def _join(self) -> None:
         self._consumer.subscribe(
