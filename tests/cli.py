@@ -1,9 +1,10 @@
-"""The installed `rollcall` command against a test's own topics and database, and rosters for it to pull."""
+"""The `rollcall` command against a test's own topics and database, and rosters for it to pull."""
 
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from services.cli.main import main
+from tests.processes import PROCESSES
 from tests.unit.oneroster_csv_packages import files_of, tables_1_1, write_folder
 
 COMMAND = Path(sys.executable).parent / "rollcall"
@@ -32,6 +35,18 @@ class Ran:
         return loaded
 
 
+def _command(arguments: tuple[str, ...], environment: Mapping[str, str], terminal: Path) -> None:
+    for number, name, mode in ((0, "in", os.O_RDONLY), (1, "out", os.O_WRONLY), (2, "err", os.O_WRONLY)):
+        file = os.open(terminal / name, mode | os.O_CREAT)
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdin = os.fdopen(0, closefd=False)  # multiprocessing has closed it
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["rollcall", *arguments]
+    main()
+
+
 class Cli:
     """Runs commands as a person would, with this installation's addresses in the environment."""
 
@@ -48,17 +63,18 @@ class Cli:
         return cls(home, {"ROLLCALL_KAFKA": kafka, "ROLLCALL_DATABASE": database, "ROLLCALL_TOPIC_PREFIX": prefix})
 
     def __call__(self, *arguments: str, typed: str = "") -> Ran:
-        """Run one command to its end; `typed` is what is typed into it."""
-        done = subprocess.run(
-            [COMMAND, *arguments],
-            env=self._environment,
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return Ran(done.returncode, done.stdout, done.stderr)
+        """Run one command to its end, in a process of its own; `typed` is what is typed into it."""
+        with tempfile.TemporaryDirectory(prefix="rollcall-test-command-") as folder:
+            terminal = Path(folder)
+            (terminal / "in").write_text(typed)
+            process = PROCESSES.Process(target=_command, args=(arguments, self._environment, terminal))
+            process.start()
+            process.join(120)
+            if process.exitcode is None:
+                process.kill()
+                process.join()
+                raise subprocess.TimeoutExpired(arguments, 120)
+            return Ran(process.exitcode, (terminal / "out").read_text(), (terminal / "err").read_text())
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:

@@ -1,8 +1,8 @@
 """Real workers for one test: its own topics, its own database, each worker a process that can be killed."""
 
-import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,15 +33,14 @@ from schemas.events import (
 from schemas.records import RECORD_KINDS, Record, RecordKind, digest_of, encode_record
 from schemas.topics import DECISIONS, SNAPSHOTS, Topic, Worker
 from services.database.connect import connect
+from services.lag import consumer_lag
 from services.messages import Publisher, make_event
 from services.nights import ENDED, Night, night, request_sync
-from services.run_worker import MODULES, run_worker
+from services.run_worker import run_worker
 from services.topics import create_topics
+from tests.processes import PROCESSES
 
 T = TypeVar("T")
-
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["services.run_worker", "deploy.sandbox.server", *MODULES.values()])
 
 
 def until(what: str, condition: Callable[[], T | None], seconds: float = 30) -> T:
@@ -56,7 +55,10 @@ def until(what: str, condition: Callable[[], T | None], seconds: float = 30) -> 
         raise AssertionError(f"{what}: not within {seconds} s") from error
 
 
-def _work(name: Worker, environment: Mapping[str, str]) -> None:
+def _work(name: Worker, environment: Mapping[str, str], said: Path) -> None:
+    with said.open("a") as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
     os.environ.update(environment)
     run_worker(name)
 
@@ -68,7 +70,8 @@ class Pipeline:
         self.kafka = kafka
         self.database = database
         self.prefix = prefix
-        self._memory = tempfile.TemporaryDirectory(prefix="rollcall-test-memory-", ignore_cleanup_errors=True)
+        self._folder = tempfile.TemporaryDirectory(prefix="rollcall-test-", ignore_cleanup_errors=True)
+        self._said = Path(self._folder.name) / "workers.log"
         self._environment = {
             "ROLLCALL_KAFKA": kafka,
             "ROLLCALL_DATABASE": database,
@@ -77,13 +80,12 @@ class Pipeline:
             "ROLLCALL_DESK_PORT": str(ports.any_free()),
             "ROLLCALL_DESK_SECRET": uuid.uuid4().hex,
             "ROLLCALL_ACTIVATION_PORT": str(ports.any_free()),
-            "ROLLCALL_MEMORY_FOLDER": self._memory.name,
+            "ROLLCALL_MEMORY_FOLDER": f"{self._folder.name}/memory",
             **(settings or {}),
         }
         self._workers: dict[Worker, list[Any]] = {}
         self._publisher: Publisher | None = None
         self._sandbox: Any = None
-        self._sandbox_state = tempfile.TemporaryDirectory(prefix="rollcall-test-sandbox-", ignore_cleanup_errors=True)
         create_topics(kafka, prefix)
 
     def start(self, *names: Worker) -> None:
@@ -91,15 +93,15 @@ class Pipeline:
         for name in names:
             running = self._workers.setdefault(name, [])
             environment = {**self._environment, "ROLLCALL_INSTANCE": str(len(running))}
-            process = _processes.Process(target=_work, args=(name, environment), daemon=True)
+            process = PROCESSES.Process(target=_work, args=(name, environment, self._said), daemon=True)
             process.start()
             running.append(process)
 
     def start_sandbox(self) -> SandboxControl:
         """Start the sandbox providers, without districts; give what tells them what to play."""
         port = ports.any_free()
-        arguments = ["--port", str(port), "--state", self._sandbox_state.name, "--no-samples"]
-        self._sandbox = _processes.Process(target=sandbox_main, args=(arguments,), daemon=True)
+        arguments = ["--port", str(port), "--state", f"{self._folder.name}/sandbox", "--no-samples"]
+        self._sandbox = PROCESSES.Process(target=sandbox_main, args=(arguments,), daemon=True)
         self._sandbox.start()
         control = SandboxControl(f"http://127.0.0.1:{port}")
 
@@ -158,8 +160,9 @@ class Pipeline:
             self._sandbox.join(10)
         if self._publisher is not None:
             self._publisher.close()
-        self._memory.cleanup()
-        self._sandbox_state.cleanup()
+        if self._said.exists():  # pytest shows it where a test has failed
+            print(self._said.read_text(encoding="utf-8"), file=sys.stderr)
+        self._folder.cleanup()
 
     @property
     def desk(self) -> str:
@@ -302,7 +305,7 @@ class Pipeline:
         )
         self.publish(DECISIONS, decision)
 
-    def ended(self, sync_id: str, seconds: float = 60) -> Night:
+    def ended(self, sync_id: str, seconds: float = 120) -> Night:
         """Give the night once it has ended."""
 
         def look() -> Night | None:
@@ -310,7 +313,23 @@ class Pipeline:
                 found = night(connection, sync_id)
             return found if found is not None and found.state in ENDED else None
 
-        return until(f"night {sync_id} ends", look, seconds)
+        try:
+            return until(f"night {sync_id} ends", look, seconds)
+        except AssertionError as error:
+            error.add_note(self._where_nights_are())
+            raise
+
+    def _where_nights_are(self) -> str:
+        """Say how far the nights are, which workers live, what waits for each, and which statements wait for what."""
+        nights = self.query("SELECT district, sync_id, state FROM nights ORDER BY requested_at")
+        connections = self.query(
+            "SELECT application_name, state, wait_event_type, wait_event, now() - xact_start, left(query, 80)"
+            " FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        dead = [name for name, processes in self._workers.items() if not all(one.is_alive() for one in processes)]
+        lag = consumer_lag(self.kafka, self.prefix)
+        told = {"nights": nights, "dead": dead, "messages that wait": lag, "connections": connections}
+        return "\n".join(f"{what}: {value}" for what, value in told.items())
 
     def published(self, seconds: float = 30) -> None:
         """Wait until the outbox is empty: everything it held is durable in Kafka."""

@@ -1,7 +1,6 @@
 """Faust as Rollcall runs it: nothing is lost, whatever a handler or a power cut does."""
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import threading
@@ -24,9 +23,7 @@ from services.messages import Publisher
 from services.settings import Settings
 from services.topics import create_topics
 from tests.pipeline import until
-
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["services.faust_worker"])
+from tests.processes import PROCESSES
 
 HandlerFactory = Callable[[Callable[[str], None]], Callable[[Delivery], Any]]
 
@@ -144,7 +141,7 @@ class Bench:
         self.publisher.flush()
 
     def start(self, factory: HandlerFactory) -> Any:
-        process = _processes.Process(target=_work, args=(factory, self.kafka, self.prefix, self.folder), daemon=True)
+        process = PROCESSES.Process(target=_work, args=(factory, self.kafka, self.prefix, self.folder), daemon=True)
         process.start()
         self.running.append(process)
         return process

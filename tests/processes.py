@@ -1,0 +1,13 @@
+"""Processes that begin with everything imported: real ones, which can be killed, without the second of importing.
+
+All tests share the one server that forks them, so what it has imported is said here and nowhere else.
+"""
+
+import multiprocessing
+
+from services.run_worker import MODULES
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(
+    [*MODULES.values(), "services.cli.main", "deploy.sandbox.server", "tests.pipeline", "tests.cli"]
+)
