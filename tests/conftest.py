@@ -35,6 +35,7 @@ def pytest_unconfigure() -> None:
     _shared.close()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist's own, which looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs real services, so that `-m "not integration"` leaves it out; keep together what shares a stage.
 

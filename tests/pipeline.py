@@ -89,7 +89,8 @@ class Pipeline:
         create_topics(kafka, prefix)
 
     def start(self, *names: Worker) -> None:
-        """Start one more process of each of these workers."""
+        """Start one more process of each of these workers, also after all were stopped."""
+        self._said.parent.mkdir(exist_ok=True)
         for name in names:
             running = self._workers.setdefault(name, [])
             environment = {**self._environment, "ROLLCALL_INSTANCE": str(len(running))}

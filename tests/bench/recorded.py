@@ -10,7 +10,7 @@ import os
 import socketserver
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -46,6 +46,22 @@ class Truth(msgspec.Struct):
         """Give how many records of each kind there are, and places."""
         kinds = Counter(key.partition("/")[0] for key in self.digests)
         return {**{kind: kinds[kind] for kind in RECORD_KINDS}, "places": self.places}
+
+
+KEPT = timedelta(days=30)
+"""How old a recording may be: its current term lasts longer, so that it says the same all that time."""
+
+
+def recorded(folder: Path, name: str, definition: DistrictDefinition, nights: int) -> tuple[Path, DistrictDefinition]:
+    """Give where a district's nights are recorded, and its definition, whose terms may lie around an earlier day.
+
+    They are made where nobody has in the last month. Remove the folder after a change to the generator.
+    """
+    days = (date.fromisoformat(each.name[-len("2026-11-27") :]) for each in folder.glob(f"{name}-????-??-??"))
+    anchor = max((day for day in days if definition.anchor - KEPT <= day), default=definition.anchor)
+    place, found = folder / f"{name}-{anchor}", msgspec.structs.replace(definition, anchor=anchor)
+    record(place, found, nights)
+    return place, found
 
 
 def record(folder: Path, definition: DistrictDefinition, nights: int) -> None:

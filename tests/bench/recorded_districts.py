@@ -20,7 +20,7 @@ from deploy.sandbox.nights import play
 from deploy.sandbox.roster import Roster
 from deploy.sandbox.truth import records
 from schemas.records import RECORD_TYPES, digest_of, encode_record
-from tests.bench.recorded import LIMITS, record
+from tests.bench.recorded import LIMITS, recorded
 
 MODEL = "district-00000"
 NIGHTS = 3
@@ -33,25 +33,26 @@ def district_name(number: int) -> str:
 
 
 def recorded_model(folder: Path, students: int) -> Path:
-    """Give where the nights of such a district are recorded; they are made if today nobody has."""
-    today = datetime.now(UTC).date()
-    place = folder / f"model-{students}-{today}"
+    """Give where the nights of such a district are recorded; they are made where nobody has lately."""
     definition = DistrictDefinition(
         district=MODEL,
         name="One of many",
         provider="clever",
         students=students,
         seed=17,
-        anchor=today,
+        anchor=datetime.now(UTC).date(),
         script=("first", "unchanged", "ordinary"),
     )
-    record(place, definition, NIGHTS)
+    place, definition = recorded(folder, f"model-{students}", definition, NIGHTS)
     if len(list((place / "night-1").glob("sections.*"))) > 1:
         raise ValueError(f"{students:,} students have more than {LIMITS['sections']:,} classes: more than one page")
     district = None
     for night in range(1, NIGHTS + 1):
         district = play(definition, night, district)
-        told = [(f"{_KIND_OF[type(each)]}/{each.id}", encode_record(each)) for each in records(Roster(district), today)]
+        told = [
+            (f"{_KIND_OF[type(each)]}/{each.id}", encode_record(each))
+            for each in records(Roster(district), definition.anchor)
+        ]
         (place / f"night-{night}" / "records").write_bytes(msgspec.msgpack.encode(told))
     return place
 

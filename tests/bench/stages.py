@@ -32,7 +32,7 @@ from services.nights import ENDED, Night, night
 from tests.bench.accounts import Accounts, ActivationLag
 from tests.bench.cost import Cost, costs
 from tests.bench.proof import UpdatesReader, WrongResultError, prove
-from tests.bench.recorded import ONEROSTER_LIMIT, record, truth
+from tests.bench.recorded import ONEROSTER_LIMIT, recorded, truth
 from tests.bench.sampling import Sampler
 from tests.bench.stack import NIGHT_SECONDS, WORKERS, servers, serving
 from tests.pipeline import Pipeline, pipeline, until
@@ -195,20 +195,18 @@ def bench(
 
 
 def recorded_nights(folder: Path, students: int, provider: ProviderName = "clever", nights: int = 3) -> Path:
-    """Give where the nights of such a district are recorded; they are made if today nobody has."""
-    today = datetime.now(UTC).date()
-    form = "" if provider == "clever" else f"-{provider}"
+    """Give where the nights of such a district are recorded; they are made where nobody has lately."""
     definition = DistrictDefinition(
         district=DISTRICT,
         name="Springfield",
         provider=provider,
         students=students,
         seed=17,
-        anchor=today,
+        anchor=datetime.now(UTC).date(),
         script=("first", "unchanged", "ordinary"),
     )
-    place = folder / f"{students}{form}-{today}"
-    record(place, definition, nights)
+    form = "" if provider == "clever" else f"-{provider}"
+    place, _ = recorded(folder, f"{students}{form}", definition, nights)
     return place
 
 
