@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import structlog
 from typer.testing import CliRunner
 
 from services.cli.failures import failure_of
@@ -24,7 +25,8 @@ class CliInside:
 
     def __call__(self, *arguments: str) -> Ran:
         """Run one command to its end; what it cannot do is told as `services.cli.main.main` tells it."""
-        done = CliRunner().invoke(app, arguments, env=self._environment)
+        with structlog.testing.capture_logs():  # as the command does, which shows none of its warnings
+            done = CliRunner().invoke(app, arguments, env=self._environment)
         if done.exception is None or isinstance(done.exception, SystemExit):
             return Ran(done.exit_code, done.stdout, done.stderr)
         failure = failure_of(done.exception) if isinstance(done.exception, Exception) else None
