@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from services.cli.main import main
-from tests.processes import PROCESSES
+from tests.processes import PROCESSES, redirect
 from tests.unit.oneroster_csv_packages import files_of, tables_1_1, write_folder
 
 COMMAND = Path(sys.executable).parent / "rollcall"
@@ -36,10 +36,9 @@ class Ran:
 
 
 def _command(arguments: tuple[str, ...], environment: Mapping[str, str], terminal: Path) -> None:
-    for number, name, mode in ((0, "in", os.O_RDONLY), (1, "out", os.O_WRONLY), (2, "err", os.O_WRONLY)):
-        file = os.open(terminal / name, mode | os.O_CREAT)
-        os.dup2(file, number)
-        os.close(file)
+    redirect(0, terminal / "in", os.O_RDONLY)
+    redirect(1, terminal / "out", os.O_WRONLY)
+    redirect(2, terminal / "err", os.O_WRONLY)
     sys.stdin = os.fdopen(0, closefd=False)  # multiprocessing has closed it
     os.environ.clear()
     os.environ.update(environment)

@@ -38,7 +38,7 @@ from services.messages import Publisher, make_event
 from services.nights import ENDED, Night, night, request_sync
 from services.run_worker import run_worker
 from services.topics import create_topics
-from tests.processes import PROCESSES
+from tests.processes import PROCESSES, redirect
 
 T = TypeVar("T")
 
@@ -56,9 +56,8 @@ def until(what: str, condition: Callable[[], T | None], seconds: float = 30) -> 
 
 
 def _work(name: Worker, environment: Mapping[str, str], said: Path) -> None:
-    with said.open("a") as log:
-        os.dup2(log.fileno(), sys.stdout.fileno())
-        os.dup2(log.fileno(), sys.stderr.fileno())
+    for stream in (1, 2):
+        redirect(stream, said, os.O_WRONLY | os.O_APPEND)
     os.environ.update(environment)
     run_worker(name)
 

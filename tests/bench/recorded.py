@@ -33,6 +33,10 @@ LIMITS = {"districts": 1, "schools": 10_000, "terms": 10_000, "courses": 10_000,
 ONEROSTER = ("orgs", "academicSessions", "courses", "users", "classes", "enrollments")
 ONEROSTER_LIMIT = 10_000
 """Rows a page of each of OneRoster's collections: ClassLink's maximum, and its advice for bulk reading."""
+
+KEPT = timedelta(days=30)
+"""How old a recording may be: its current term lasts longer, so that it says the same all that time."""
+
 _KIND_OF = {record_type: kind for kind, record_type in RECORD_TYPES.items()}
 
 
@@ -46,10 +50,6 @@ class Truth(msgspec.Struct):
         """Give how many records of each kind there are, and places."""
         kinds = Counter(key.partition("/")[0] for key in self.digests)
         return {**{kind: kinds[kind] for kind in RECORD_KINDS}, "places": self.places}
-
-
-KEPT = timedelta(days=30)
-"""How old a recording may be: its current term lasts longer, so that it says the same all that time."""
 
 
 def recorded(folder: Path, name: str, definition: DistrictDefinition, nights: int) -> tuple[Path, DistrictDefinition]:
