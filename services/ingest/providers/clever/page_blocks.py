@@ -8,11 +8,11 @@ whole JSON is certain once each item of each block has been read, tonight or whe
 of it is read here. An unescaped quote behind a comma or a brace begins a key.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 
 import msgspec
+from blake3 import blake3
 
 from services.ingest.aside import SHORT_BYTES
 from services.ingest.providers.clever.rows import NOT_READABLE, Link, PageBody
@@ -134,4 +134,4 @@ def _row_digests(canonical_block: bytes) -> list[bytes]:
 
 
 def _digest(canonical: bytes) -> bytes:
-    return hashlib.sha256(canonical).digest()  # in hardware, which BLAKE2b is not
+    return blake3(canonical).digest()

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 import msgspec
+from blake3 import blake3
 
 from schemas.events import CollectionProof
 from services.ingest.defects import DefectCode
@@ -188,7 +189,7 @@ class Walk(Generic[AnyRow]):
 
     def _read(self, items: Sequence[PageItem]) -> Page[AnyRow]:
         for item in items:
-            self._digest.update(hashlib.sha256(without_times(bytes(item.data))).digest())
+            self._digest.update(blake3(without_times(bytes(item.data))).digest())
         if rows := self._read_at_once(items):
             return Page(rows)
         page: Page[AnyRow] = Page()

@@ -6,8 +6,9 @@ proves a collection whole is that every id came, each on one page only, and that
 even rows that came before.
 """
 
-import hashlib
 from collections.abc import Sequence
+
+from blake3 import blake3
 
 from schemas.events import CollectionProof
 from services.ingest.providers.oneroster.distinct_ids import DistinctIds
@@ -52,7 +53,7 @@ class CollectionReading:
         self._pages = 0
         self._most_rows = 0
         self._distinct = DistinctIds()
-        self._digest = hashlib.sha256()  # in hardware, twice as fast as BLAKE2b: seven million rows have four gigabytes
+        self._digest = blake3()  # the fastest on processors of any kind: seven million rows have four gigabytes
         self._is_digested = False
 
     def ask_for_less(self) -> bool:
