@@ -2,7 +2,7 @@
 
 Nothing is pulled or applied here. Each district's moment comes from the real schedule; each stage takes as long as it
 was measured to take per record (`--figures`: the JSON that `make bench` or tests.bench.stages writes; without it the
-million of docs/decisions/0009), on so many machines. What comes out is when the night ends in each time zone and how
+million of docs/performance.md), on so many machines. What comes out is when the night ends in each time zone and how
 long districts wait for their turn: see docs/scale.md, where its chart is (tests/bench/great_night_chart.py).
 """
 
@@ -40,18 +40,8 @@ LARGEST = 1_000_000
 SPREAD = 1.6
 """Sigma of the lognormal sizes: half of all students are in the largest twentieth of the districts."""
 
-
-_PROCESSES = ("ingest", "diff", "guard", "apply", "relay", "postgres", "kafka")
-_0009: dict[str, dict[str, float]] = {
-    night: dict(zip(_PROCESSES, cpu, strict=True))
-    for night, cpu in {
-        "first load": (27.9, 18.7, 4.4, 9.7, 13.7, 100.1, 11.9),
-        "nothing changed": (28.7, 8.7, 0.2, 0.6, 0.1, 7.4, 3.0),
-        "1% changed": (32.3, 12.7, 0.5, 1.7, 0.5, 14.6, 4.3),
-    }.items()
-}
-_0009_RECORDS = 1_216_645
-"""CPU seconds of each process in the nights of one million students, as docs/decisions/0009 has them."""
+MEASURED = Path(__file__).parents[2] / "docs" / "performance" / "million" / "figures.json"
+NIGHTS = ("first load", "nothing changed", "1% changed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,28 +92,25 @@ def play(fleet: Sequence[Stage], number: int, students: int, night: date, window
     return [Night(timezone, due, records, done) for done, timezone, due, records in arrived]
 
 
-def micros_of(figures: Mapping[str, Any] | None, night: str) -> tuple[float, ...]:
+def micros_of(figures: Mapping[str, Any], night: str) -> tuple[float, ...]:
     """Give the CPU microseconds of a record in pull, diff, guard and apply, on such a night.
 
-    PostgreSQL's CPU of an unchanged night is diff's reading; what it takes beyond that is apply's, like the relay's.
-    Kafka's is counted with the pull, which writes nearly all of it. Raises KeyError where the figures lack a night.
+    PostgreSQL's CPU of an unchanged night is diff's reading; what it takes beyond that is apply's, like the relay's and
+    activation's. Kafka's is counted with the pull, which writes nearly all of it. Raises KeyError where the figures
+    lack a night.
     """
-    if figures is None:
-        cpu, records = _0009, _0009_RECORDS
-    else:
-        run = figures["figures"]["clever"][0] if "figures" in figures else figures
-        records = sum(number for kind, number in run["records"].items() if kind != "places")
-        cpu = {
-            name: {process: cost["cpu"] for process, cost in measured["processes"].items()}
-            for name, measured in run["nights"].items()
-        }
+    run = figures["figures"]["clever"][0] if "figures" in figures else figures
+    records = sum(number for kind, number in run["records"].items() if kind != "places")
+    cpu = {
+        name: {process: cost["cpu"] for process, cost in measured["processes"].items()}
+        for name, measured in run["nights"].items()
+    }
     spent, reading = cpu[night], cpu["nothing changed"]["postgres"]
-    writing = max(0.0, spent["postgres"] - reading)
     seconds = (
         spent["ingest"] + spent["kafka"],
         spent["diff"] + reading,
         spent["guard"],
-        spent["apply"] + spent["relay"] + writing,
+        spent["apply"] + spent["relay"] + spent.get("activation", 0.0) + max(0.0, spent["postgres"] - reading),
     )
     return tuple(each / records * 1e6 for each in seconds)
 
@@ -162,12 +149,11 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--pulls", type=int, default=4, help="pulls at once on each machine")
     parser.add_argument("--provider-micros", type=float, default=500, help="what a provider takes to answer a record")
-    parser.add_argument("--figures", type=Path, help="measured figures: JSON of make bench or tests.bench.stages")
-    parser.add_argument("--night", choices=list(_0009), default="1% changed", help="what kind of night all have")
+    parser.add_argument("--figures", type=Path, default=MEASURED, help="JSON of make bench or tests.bench.stages")
+    parser.add_argument("--night", choices=NIGHTS, default="1% changed", help="what kind of night all have")
     parser.add_argument("--json", type=Path, help="where to write what the chart draws")
     arguments = parser.parse_args()
-    figures = json.loads(arguments.figures.read_text(encoding="utf-8")) if arguments.figures else None
-    micros = micros_of(figures, arguments.night)
+    micros = micros_of(json.loads(arguments.figures.read_text(encoding="utf-8")), arguments.night)
     window = Window(starts=20, hours=6)
     begins = datetime(2026, 11, 24, 1, tzinfo=UTC)  # 20:00 in New York
     played: dict[str, dict[str, list[int]]] = {}

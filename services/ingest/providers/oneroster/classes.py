@@ -133,14 +133,17 @@ class Classes:
         found = map(self._codes.get, sourced_ids, repeat(UNKNOWN))
         return np.fromiter(found, dtype=np.int64, count=len(sourced_ids))
 
-    def is_elsewhere(self, indexes: Indexes, school_ids: Sequence[str]) -> Flags:
+    def school_numbers(self, sourced_ids: Sequence[str]) -> Indexes:
+        """Give the number of each school for `is_elsewhere`."""
+        found = map(self._schools.get, sourced_ids, repeat(-2))
+        return np.fromiter(found, dtype=np.int64, count=len(sourced_ids))
+
+    def is_elsewhere(self, indexes: Indexes, schools: Indexes) -> Flags:
         """Tell for each class of `current`, by its index, whether a school is named here and it is not the class's.
 
         What it tells of an index that is not in `current` means nothing.
         """
-        found = map(self._schools.get, school_ids, repeat(-2))
-        named = np.fromiter(found, dtype=np.int64, count=len(school_ids))
-        elsewhere: Flags = (named != -1) & (named != self._school_of.take(indexes, mode="clip"))
+        elsewhere: Flags = (schools != -1) & (schools != self._school_of.take(indexes, mode="clip"))
         return elsewhere
 
     def keep(self, sourced_id: str) -> None:

@@ -8,7 +8,7 @@ Sources: oneroster.md sections 9 (removals), 10 (dates) and 13 (references that 
 """
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from services.ingest.providers.oneroster import classes as class_codes
 from services.ingest.providers.oneroster import people as person_bits
 from services.ingest.providers.oneroster.classes import Classes
 from services.ingest.providers.oneroster.people import People
-from services.ingest.providers.oneroster.places import Flags, Places
-from services.ingest.providers.oneroster.rows import EnrollmentColumns, EnrollmentRow, Terms
+from services.ingest.providers.oneroster.places import Flags, Indexes, Places
+from services.ingest.providers.oneroster.rows import EnrollmentColumns, EnrollmentRow, Repeated, Terms
 from services.ingest.providers.oneroster.values import Defects, read_boolean, read_date, read_role, read_status
 
 
@@ -47,12 +47,14 @@ class Enrollments:
 
     def add_all(self, rows: EnrollmentColumns) -> None:
         """Take enrollments: the same as `add` for each, in their order."""
-        if not rows.terms:
+        if not rows.user_ids:
             return
-        class_indexes, people = self._classes.find_all(rows.class_ids), self._people.find_all(rows.user_ids)
+        people = self._people.find_all(rows.user_ids)
+        class_indexes = _of_each(rows.class_ids, self._classes.find_all(rows.class_ids.values))
+        schools = _of_each(rows.school_ids, self._classes.school_numbers(rows.school_ids.values))
         self._count("place-in-unknown-class", class_indexes == class_codes.UNKNOWN)
         self._count("place-of-removed-person", class_indexes == class_codes.REMOVED)
-        ordinary = np.array([self._judge(terms) for terms in rows.terms], dtype=np.int64)[list(rows.terms_at)]
+        ordinary = _of_each(rows.terms, np.array([self._judge(terms) for terms in rows.terms.values], dtype=np.int64))
         kind, primary = ordinary[:, 0], ordinary[:, 1] != 0
         is_current = class_indexes >= 0
         state = np.where(people >= 0, self._people.state_of(people), 0)
@@ -66,7 +68,7 @@ class Enrollments:
         self._count("place-of-unknown-person", rest & ~is_known)
         self._count("place-of-removed-person", rest & is_known & is_removed)
         stands = rest & is_known & ~is_removed
-        self._count("place-school-differs", stands & self._classes.is_elsewhere(class_indexes, rows.school_ids))
+        self._count("place-school-differs", stands & self._classes.is_elsewhere(class_indexes, schools))
         self._places.add_all(
             class_indexes[stands],
             people[stands],
@@ -157,3 +159,9 @@ class Enrollments:
             defects["place-already-ended"] += 1
             return False
         return True
+
+
+def _of_each(column: Repeated[Any], of_values: Indexes) -> Indexes:
+    """Give for each row what belongs to its value."""
+    each: Indexes = of_values[np.frombuffer(column.at, dtype=np.uint32)]
+    return each

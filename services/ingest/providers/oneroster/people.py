@@ -222,7 +222,8 @@ class People:
 
     def _pages_of(self, shelf: _Shelf[_TeacherFields] | _Shelf[_StudentFields]) -> Iterator[RecordPage]:
         of_kind = KEPT | _BITS[shelf.kind]
-        kept = sorted(self.ids.at(index for index, state in enumerate(self.states) if state & of_kind == of_kind))
+        states = np.frombuffer(self.states, dtype=np.uint8)
+        kept = sorted(self.ids.at(np.flatnonzero(states & of_kind == of_kind)))
         left_out = frozenset(kept)
         for records in shelf.pages():
             if remaining := [record for record in records if record.id not in left_out] if left_out else records:

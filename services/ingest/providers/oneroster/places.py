@@ -22,6 +22,7 @@ _CLASS_SHIFT = 34
 _STUDENT_BIT = 1 << 33
 _PERSON_MASK = (1 << 32) - 1
 _AT_ONCE = 1 << 18
+_CLASSES_AT_ONCE = 1 << 10
 
 
 class Places:
@@ -55,14 +56,16 @@ class Places:
         of_class = np.arange(classes + 1, dtype=np.int64) << _CLASS_SHIFT
         starts = np.searchsorted(keys, of_class).tolist()
         student_starts = np.searchsorted(keys, of_class | _STUDENT_BIT).tolist()
-        for index in range(classes):
-            start, middle, end = starts[index], student_starts[index], starts[index + 1]
-            primaries: list[int] = []
-            others: list[int] = []
-            for key in keys[start:middle].tolist():
-                (primaries if key & 1 else others).append((key >> 1) & _PERSON_MASK)
-            students = ((keys[middle:end] >> 1) & _PERSON_MASK).tolist()
-            yield sorted(ids.at(primaries)), sorted(ids.at(others)), sorted(ids.at(students))
+        for first in range(0, classes, _CLASSES_AT_ONCE):
+            last = min(first + _CLASSES_AT_ONCE, classes)
+            begin = starts[first]
+            chunk = keys[begin : starts[last]]
+            texts, is_primary = ids.at((chunk >> 1) & _PERSON_MASK), (chunk & 1).tolist()
+            for index in range(first, last):
+                start, middle, end = starts[index] - begin, student_starts[index] - begin, starts[index + 1] - begin
+                primaries = [texts[at] for at in range(start, middle) if is_primary[at]]
+                others = [texts[at] for at in range(start, middle) if not is_primary[at]]
+                yield sorted(primaries), sorted(others), sorted(texts[middle:end])
 
     def _sorted(self) -> npt.NDArray[np.int64]:
         # Sorted where they are: millions of places are not copied while everything else is still in memory.

@@ -5,10 +5,13 @@ decoding. Values are kept as the provider wrote them; reading them leniently is 
 sourcedIds: of a `{href, sourcedId, type}` only the sourcedId is ever used.
 """
 
-from collections.abc import Sequence
-from typing import Self, TypeAlias
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import Generic, Self, TypeAlias, TypeVar
 
 import msgspec
+
+Value = TypeVar("Value")
 
 
 class OrgRow(msgspec.Struct, frozen=True, gc=False):
@@ -96,34 +99,48 @@ Terms: TypeAlias = tuple[str, str, str, str, str]
 """On what terms somebody is in a class: the enrollment's status, role, primary, begin and end date."""
 
 
-class EnrollmentColumns(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Some enrollments, column by column. `terms` are those that occur, `terms_at` tells which is each one's."""
+class Repeated(msgspec.Struct, Generic[Value], array_like=True, frozen=True, gc=False):
+    """A column in which the same values come again and again: each once, and which of them each row has.
 
-    class_ids: Sequence[str]
-    user_ids: Sequence[str]
-    school_ids: Sequence[str]
-    terms_at: Sequence[int]
-    terms: Sequence[Terms]
+    `at` are the rows' places in `values`, from 0, 32 bits each.
+    """
+
+    values: list[Value]
+    at: bytes
+
+    @classmethod
+    def of(cls, column: Iterable[Value]) -> Self:
+        """Make the column of each row's value."""
+        places: dict[Value, int] = {}
+        at = array("I", [places.setdefault(value, len(places)) for value in column])
+        return cls(list(places), at.tobytes())
+
+    def __getitem__(self, row: int) -> Value:
+        """Give a row's value."""
+        return self.values[memoryview(self.at).cast("I")[row]]
+
+
+class EnrollmentColumns(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Some enrollments, column by column."""
+
+    user_ids: list[str]
+    class_ids: Repeated[str]
+    school_ids: Repeated[str]
+    terms: Repeated[Terms]
 
     @classmethod
     def of(cls, rows: Sequence[EnrollmentRow]) -> Self:
         """Make the columns of rows."""
-        numbers: dict[Terms, int] = {}
-        terms_at = [
-            numbers.setdefault((row.status, row.role, row.primary, row.begin_date, row.end_date), len(numbers))
-            for row in rows
-        ]
         return cls(
-            [row.class_id for row in rows],
             [row.user_id for row in rows],
-            [row.school_id for row in rows],
-            terms_at,
-            tuple(numbers),
+            Repeated.of(row.class_id for row in rows),
+            Repeated.of(row.school_id for row in rows),
+            Repeated.of((row.status, row.role, row.primary, row.begin_date, row.end_date) for row in rows),
         )
 
     def row(self, at: int) -> EnrollmentRow:
         """Give one of the enrollments; its own sourcedId, which is no key, is not among the columns."""
-        status, role, primary, begin, end = self.terms[self.terms_at[at]]
+        status, role, primary, begin, end = self.terms[at]
         return EnrollmentRow(
             "", self.class_ids[at], self.user_ids[at], status, self.school_ids[at], role, primary, begin, end
         )

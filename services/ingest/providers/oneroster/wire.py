@@ -16,6 +16,7 @@ from services.ingest.providers.oneroster.rows import (
     CourseRow,
     EnrollmentColumns,
     OrgRow,
+    Repeated,
     RoleRow,
     SessionRow,
     UserRow,
@@ -186,20 +187,18 @@ def user_row(wire: UserWire) -> UserRow:
 
 def enrollment_columns(wires: Sequence[EnrollmentWire]) -> EnrollmentColumns:
     """Make the columns of a page of enrollments: seven million rows are too many for an object each."""
-    numbers: dict[tuple[Text, Text, Flag, Text, Text], int] = {}
-    term_of = [
-        numbers.setdefault((wire.status, wire.role, wire.primary, wire.begin_date, wire.end_date), len(numbers))
-        for wire in wires
-    ]
+    terms = Repeated.of((wire.status, wire.role, wire.primary, wire.begin_date, wire.end_date) for wire in wires)
     return EnrollmentColumns(
-        [of_class.sourced_id if (of_class := wire.of_class) is not None else "" for wire in wires],
         [user.sourced_id if (user := wire.user) is not None else "" for wire in wires],
-        [school.sourced_id if (school := wire.school) is not None else "" for wire in wires],
-        term_of,
-        [
-            (status or "", role or "", _flag(primary), begin or "", end or "")
-            for status, role, primary, begin, end in numbers
-        ],
+        Repeated.of(of_class.sourced_id if (of_class := wire.of_class) is not None else "" for wire in wires),
+        Repeated.of(school.sourced_id if (school := wire.school) is not None else "" for wire in wires),
+        Repeated(
+            [
+                (status or "", role or "", _flag(primary), begin or "", end or "")
+                for status, role, primary, begin, end in terms.values
+            ],
+            terms.at,
+        ),
     )
 
 
