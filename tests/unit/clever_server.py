@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx
-from pydantic import TypeAdapter
 
-from schemas.events import Entry
 from schemas.records import Class, Record, School, Student, Teacher, encode_record
 from services.districts import District
 from services.ingest.providers.hosts import HostLimits
@@ -20,6 +18,7 @@ from services.ingest.remembered_rows import RowMemory
 from services.ingest.source import PullReport, RecordPage
 from services.settings import Settings
 from tests.unit.fake_provider import FakeTime
+from tests.unit.record_pages import records_of
 
 TODAY = date(2026, 10, 1)
 HOST = "https://api.clever.example.org"
@@ -153,12 +152,6 @@ def page_of(rows: list[dict[str, Any]], links: list[dict[str, str]] | None = Non
 
 def next_link(uri: str) -> list[dict[str, str]]:
     return [{"rel": "next", "uri": uri}]
-
-
-def records_of(page: RecordPage) -> list[Record]:
-    """Give a page's records, in whatever form it has them."""
-    decode = TypeAdapter(Entry).validate_json
-    return [*page.records, *(decode(entry).record for entry in page.entries)]
 
 
 @dataclass

@@ -14,8 +14,10 @@ from schemas.records import Record
 from services.districts import District
 from services.ingest.providers.hosts import Clock, HostLimits
 from services.ingest.providers.open import open_source
+from services.ingest.remembered_rows import RowMemory
 from services.ingest.source import PullReport, RecordPage
 from services.settings import Settings
+from tests.unit.record_pages import records_of
 
 TODAY = date(2026, 10, 1)
 HOST = "https://roster.example.org"
@@ -147,19 +149,30 @@ def pull(
     handler: Callable[[httpx.Request], httpx.Response],
     today: date = TODAY,
     pages: list[RecordPage] | None = None,
+    memory_folder: Path | None = None,
     **settings: Any,
 ) -> Pull:
-    """Read a district's whole roster through the public seam. `pages` is filled as they come, failure or not."""
+    """Read a district's whole roster through the public seam; where it ends well, the memory is kept.
+
+    `pages` is filled as they come, failure or not.
+    """
     given = [] if pages is None else pages
 
     async def read() -> Pull:
         report = PullReport()
         limits = HostLimits(4, Clock(sleep=_no_sleep))
         known = Settings(**{"retry_seconds": 5, **settings})
-        async with open_source(of, limits, known, httpx.MockTransport(handler)) as source:
-            async for page in source.read(today, report):
-                given.append(page)
-        records = {record.id: record for page in given for record in page.records}
+        memory = RowMemory(memory_folder, of) if memory_folder is not None else None
+        try:
+            async with open_source(of, limits, known, httpx.MockTransport(handler), memory=memory) as source:
+                async for page in source.read(today, report):
+                    given.append(page)
+            if memory is not None:
+                memory.keep()
+        finally:
+            if memory is not None:
+                memory.close()
+        records = {record.id: record for page in given for record in records_of(page)}
         return Pull(records, [sourced_id for page in given for sourced_id in page.kept], report)
 
     return asyncio.run(read())

@@ -85,6 +85,12 @@ def test_the_district_is_found_by_its_tenant_and_read_with_its_own_bearer_and_es
     assert all(request.url.raw_path.startswith(f"/{PATH_ID}/".encode()) for request in data)
 
 
+def test_users_read_through_the_proxy_are_remembered(tmp_path: Path) -> None:
+    folder = tmp_path / "remembered"
+    pull(district(tmp_path), Proxy(), memory_folder=folder)
+    assert b"u000@x.example.org" in (folder / "oak.rows").read_bytes()
+
+
 def test_the_list_of_applications_is_read_on_to_an_empty_page(tmp_path: Path) -> None:
     rows = [application(number) for number in range(5)]
     proxy = Proxy([*rows, application()], page=2)

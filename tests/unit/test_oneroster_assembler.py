@@ -21,6 +21,7 @@ from services.ingest.providers.oneroster.rows import (
     UserRow,
 )
 from services.ingest.source import PullReport
+from tests.unit.record_pages import records_of
 
 TODAY = date(2026, 10, 1)
 
@@ -87,17 +88,17 @@ def assemble(
     assembler.add_sessions(sessions)
     assembler.add_courses(courses)
     roster = Roster()
-    pages = list(assembler.add_users(users))
+    assembler.add_users(users)
     assembler.add_classes(classes)
     assembler.add_enrollments(enrollments)
-    pages += list(assembler.finish())
-    for page in pages:
+    for page in assembler.finish():
         given: dict[str, Any] = getattr(roster, page.kind)
-        for record in page.records:
+        records = records_of(page)
+        for record in records:
             assert record.id not in given, "each id comes once"
             given[record.id] = record
         roster.kept.setdefault(page.kind, []).extend(page.kept)
-        roster.largest_page = max(roster.largest_page, len(page.records) + len(page.kept))
+        roster.largest_page = max(roster.largest_page, len(records) + len(page.kept))
     roster.kept = {kind: ids for kind, ids in roster.kept.items() if ids}
     roster.defects = {str(code): count for code, count in report.defects.items()}
     return roster

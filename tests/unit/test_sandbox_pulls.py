@@ -28,7 +28,7 @@ from services.ingest.providers.oneroster.classlink import ClassLinkSource
 from services.ingest.providers.oneroster.csv_source import CsvSource
 from services.ingest.providers.oneroster.rest import OneRosterSource
 from services.ingest.source import PullReport, RosterSource
-from tests.unit.clever_server import records_of
+from tests.unit.record_pages import records_of
 
 TODAY = datetime.now(UTC).date()
 SCRIPT: tuple[NightKind, ...] = ("first", "ordinary", "mass", "rollover", "renumbered", "emptied-school", "ordinary")

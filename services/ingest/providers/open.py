@@ -73,7 +73,7 @@ async def open_source(
                 work_on_page=work_on_page,
             )
         else:
-            yield _oneroster(district, http, settings.page_records, work_on_page)
+            yield _oneroster(district, http, settings.page_records, memory, work_on_page)
 
 
 def _check_address(district: District) -> None:
@@ -93,12 +93,15 @@ def _check_address(district: District) -> None:
         )
 
 
-def _oneroster(district: District, http: ProviderHttp, page_records: int, work_on_page: WorkOnPage) -> RosterSource:
+def _oneroster(
+    district: District, http: ProviderHttp, page_records: int, memory: RowMemory | None, work_on_page: WorkOnPage
+) -> RosterSource:
     credentials = _credentials(district)
     login = Login()
     match credentials:
         case BearerCredentials() if district.provider == "classlink":
-            return ClassLinkSource(district, http, credentials.bearer.get_secret_value(), page_records, work_on_page)
+            key = credentials.bearer.get_secret_value()
+            return ClassLinkSource(district, http, key, page_records, memory=memory, work_on_page=work_on_page)
         case BearerCredentials():
             http.auth = BearerAuth(credentials.bearer.get_secret_value())
         case OAuth1Credentials():
@@ -122,6 +125,7 @@ def _oneroster(district: District, http: ProviderHttp, page_records: int, work_o
         page_records=page_records,
         end_date_is_exclusive="/v1p2" in root,
         login=login,
+        memory=memory,
         work_on_page=work_on_page,
     )
 

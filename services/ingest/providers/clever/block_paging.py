@@ -7,9 +7,9 @@ from typing import Generic, TypeAlias
 
 import msgspec
 
+from services.ingest.known_rows import AnyBlock, Known, KnownRow
 from services.ingest.providers.clever.page_blocks import DigestedPage
 from services.ingest.providers.clever.paging import AnyRow, Page, Unreliable, Walk
-from services.ingest.providers.clever.remembered import AnyBlock, Known, KnownRow
 from services.ingest.providers.clever.rows import NOT_READABLE, Row, RowItem
 from services.ingest.remembered_rows import NO_DIGEST
 

@@ -19,9 +19,11 @@ from services.ingest.providers.oneroster.rows import (
     OrgRow,
     SessionRow,
     UserRow,
+    UserRows,
 )
 from services.ingest.providers.oneroster.schools import Schools
 from services.ingest.providers.oneroster.values import Defects, first_text, read_text
+from services.ingest.remembered_rows import RowMemory
 from services.ingest.source import PullReport, RecordPage
 
 
@@ -30,14 +32,23 @@ class OneRosterAssembler:
 
     `today` is the district's own. `end_date_is_exclusive` is true for 1.2, false for 1.1 and 1.0. Each `add_` takes a
     collection in one or several calls, row by row, in any order of rows; every departure from the specification is
-    counted in `report.defects`. Memory grows with ids, classes and 8 bytes a place, not with whole users.
+    counted in `report.defects`. Memory grows with ids, classes and 8 bytes a place, not with whole users. With a
+    `memory`, which must have begun, users who are as they were at the last pull are not worked out again.
     """
 
-    def __init__(self, today: date, report: PullReport, *, end_date_is_exclusive: bool, page_records: int) -> None:
+    def __init__(
+        self,
+        today: date,
+        report: PullReport,
+        *,
+        end_date_is_exclusive: bool,
+        page_records: int,
+        memory: RowMemory | None = None,
+    ) -> None:
         self._defects: Defects = report.defects
         self._page_records = page_records
         self._schools = Schools(self._defects)
-        self._people = People(self._schools, self._defects, page_records)
+        self._people = People(self._schools, self._defects, page_records, memory)
         self._classes = Classes(today, self._defects, end_date_is_exclusive=end_date_is_exclusive)
         self._places = Places(self._defects)
         self._enrollments = Enrollments(
@@ -61,11 +72,14 @@ class OneRosterAssembler:
         for row in rows:
             self._classes.add_course(row)
 
-    def add_users(self, rows: Sequence[UserRow]) -> Iterator[RecordPage]:
-        """Take users, at once. No page is ready before the last user: an id may come again with other values."""
+    def add_users(self, rows: Sequence[UserRow]) -> None:
+        """Take users as rows."""
+        self.add_user_rows(UserRows.of(rows))
+
+    def add_user_rows(self, rows: UserRows) -> None:
+        """Take users."""
         self._settle_schools()
         self._people.add(rows)
-        return iter(())
 
     def add_classes(self, rows: Iterable[ClassRow]) -> None:
         """Take classes."""

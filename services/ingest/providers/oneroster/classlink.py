@@ -15,6 +15,7 @@ from services.ingest.providers.http import BearerAuth, ProviderHttp
 from services.ingest.providers.oneroster.login import Login
 from services.ingest.providers.oneroster.rest import LARGEST_PAGE, OneRosterSource
 from services.ingest.providers.page_process import WorkOnPage, work_here
+from services.ingest.remembered_rows import RowMemory
 from services.ingest.source import PullFailedError, PullReport, RecordPage
 
 DEFAULT_PATH = "{id}/ims/oneroster/v1p1"
@@ -64,12 +65,15 @@ class ClassLinkSource:
         http: ProviderHttp,
         partner_key: str,
         page_records: int,
+        *,
+        memory: RowMemory | None = None,
         work_on_page: WorkOnPage = work_here,
     ) -> None:
         self._district = district
         self._http = http
         self._partner_key = partner_key
         self._page_records = page_records
+        self._memory = memory
         self._work_on_page = work_on_page
         self._base = district.url.rstrip("/")
 
@@ -87,6 +91,7 @@ class ClassLinkSource:
             self._root(application),
             page_size=self._district.page_size or LARGEST_PAGE,
             page_records=self._page_records,
+            memory=self._memory,
             work_on_page=self._work_on_page,
             end_date_is_exclusive="v1p2" in self._path(),
             login=_ListedBearer(self, bearer),

@@ -18,7 +18,7 @@ from services.ingest.providers.oneroster.rows import (
     EnrollmentColumns,
     OrgRow,
     SessionRow,
-    UserRow,
+    UserRows,
 )
 from services.ingest.providers.oneroster.values import Defects, read_list
 from services.ingest.providers.oneroster.wire import (
@@ -239,7 +239,7 @@ def _rows_of(as_row: Callable[[AnyWire], Row]) -> Callable[[Sequence[AnyWire]], 
 ORGS = Collection("orgs", OrgWire, _rows_of(shapes.org_row), list[OrgRow])
 SESSIONS = Collection("academicSessions", SessionWire, _rows_of(shapes.session_row), list[SessionRow])
 COURSES = Collection("courses", CourseWire, _rows_of(shapes.course_row), list[CourseRow], required=False)
-USERS = Collection("users", UserWire, _rows_of(shapes.user_row), list[UserRow])
+USERS = Collection("users", UserWire, shapes.user_rows, UserRows)
 CLASSES = Collection("classes", ClassWire, _rows_of(shapes.class_row), list[ClassRow])
 ENROLLMENTS = Collection("enrollments", EnrollmentWire, shapes.enrollment_columns, EnrollmentColumns)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from services.ingest.defects import DefectCode
 from services.ingest.providers.oneroster import classes as class_codes
-from services.ingest.providers.oneroster import people as person_bits
+from services.ingest.providers.oneroster import person as person_bits
 from services.ingest.providers.oneroster.classes import Classes
 from services.ingest.providers.oneroster.people import People
 from services.ingest.providers.oneroster.places import Flags, Indexes, Places

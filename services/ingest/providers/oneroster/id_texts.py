@@ -1,6 +1,8 @@
 """Millions of ids in the order in which they came: one text and where each ends, a third of what strings take."""
 
 from array import array
+from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +18,11 @@ class IdTexts:
         self._last: list[str] = []
         self._ends = array("Q", (0,))
 
-    def append(self, id_: str) -> None:
-        """Take the next id."""
-        self._last.append(id_)
-        self._ends.append(self._ends[-1] + len(id_))
-        if len(self._last) == _JOINED_AT_ONCE:
+    def extend(self, ids: Sequence[str]) -> None:
+        """Take the next ids."""
+        self._last += ids
+        self._ends.extend(accumulate(map(len, ids), initial=self._ends.pop()))
+        if len(self._last) >= _JOINED_AT_ONCE:
             self._texts.append("".join(self._last))
             self._last.clear()
 

@@ -1,100 +1,89 @@
-"""Turns OneRoster's users into teachers and students (oneroster.md sections 8, 9 and 13).
+"""The users of a pull: which of them are teachers and students, each id once (oneroster.md sections 8, 9 and 13).
 
-Of each user little more than the id stays in memory. The records wait compressed until the last user has come, because
-an id that comes once more with other values takes the first record back.
+Of each user little more than the id stays in memory. Entries wait in a file until the last user has come, because an id
+that comes once more with other values takes the first ones back.
 """
 
+import sys
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from itertools import starmap
-from typing import Generic, Literal, TypeAlias, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain, pairwise
+from tempfile import SpooledTemporaryFile
+from typing import Literal, TypeAlias
 
 import cramjam
 import msgspec
 import numpy as np
 
-from schemas.records import Record, Student, Teacher
 from services.ingest.providers.oneroster.id_order import AscendingIds
 from services.ingest.providers.oneroster.id_positions import IdPositions
 from services.ingest.providers.oneroster.id_texts import IdTexts
-from services.ingest.providers.oneroster.masked_names import MaskedNames
+from services.ingest.providers.oneroster.masked_names import masked_students
+from services.ingest.providers.oneroster.person import KEPT, STUDENT, TEACHER, Person, make_person
 from services.ingest.providers.oneroster.places import Indexes
-from services.ingest.providers.oneroster.rows import UserRow
+from services.ingest.providers.oneroster.remembered_users import UserMemory, UsersBlock
+from services.ingest.providers.oneroster.rows import UserRows
 from services.ingest.providers.oneroster.schools import Schools
-from services.ingest.providers.oneroster.values import (
-    Defects,
-    first_text,
-    read_boolean,
-    read_date,
-    read_email,
-    read_role,
-    read_status,
-    read_text,
-)
+from services.ingest.providers.oneroster.values import Defects
+from services.ingest.remembered_rows import NO_DIGEST, RowMemory
 from services.ingest.source import RecordPage
 
 PersonKind: TypeAlias = Literal["teachers", "students"]
 
-TEACHER, STUDENT, REMOVED, KEPT = 1, 2, 4, 8
-"""What is known of a user, as bits: the kinds that it is in, marked as removed, not to be relied on."""
-
 _BITS: dict[PersonKind, int] = {"teachers": TEACHER, "students": STUDENT}
+_IN_MEMORY_BYTES = 1 << 20
 
 
-_TeacherFields: TypeAlias = tuple[str, str | None, str, str, str, tuple[str, ...], str | None]
-_StudentFields: TypeAlias = tuple[str, str | None, str, str, str, tuple[str, ...], str | None, str | None, str | None]
-"""What records are made of, in the order of their fields. Records themselves take several times as long to make."""
+class _Shelf:
+    """Entries of one kind with their ids, compressed by the page; in a temporary file once they are many."""
 
-Fields = TypeVar("Fields", _TeacherFields, _StudentFields)
-
-
-class _Shelf(Generic[Fields]):
-    """Records of one kind by their fields, compressed by the page."""
-
-    def __init__(
-        self,
-        kind: PersonKind,
-        record: Callable[..., Record],
-        decoder: msgspec.msgpack.Decoder[list[Fields]],
-        page_records: int,
-    ) -> None:
+    def __init__(self, kind: PersonKind, page_records: int) -> None:
         self.kind = kind
-        self._record = record
         self._page_records = page_records
-        self._open: list[Fields] = []
-        self._closed: list[bytes] = []
+        self._open: list[tuple[str, bytes]] = []
+        self._closed = SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - it lives as long as the shelf
+        self._sizes: list[int] = []
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder: msgspec.msgpack.Decoder[list[Fields]] = decoder
+        self._decoder = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
 
-    def add(self, fields: Fields) -> None:
-        self._open.append(fields)
-        if len(self._open) == self._page_records:
-            self._closed.append(bytes(cramjam.zstd.compress(self._encoder.encode(self._open), 1)))
-            self._open = []
+    def add(self, entries: Iterable[tuple[str, bytes]]) -> None:
+        self._open += entries
+        while len(self._open) >= self._page_records:
+            encoded = self._encoder.encode(self._open[: self._page_records])
+            del self._open[: self._page_records]
+            page = bytes(cramjam.zstd.compress(encoded, 1))
+            self._closed.write(page)
+            self._sizes.append(len(page))
 
-    def pages(self) -> Iterator[list[Record]]:
-        for page in self._closed:
-            yield list(starmap(self._record, self._decoder.decode(bytes(cramjam.zstd.decompress(page)))))
+    def pages(self) -> Iterator[list[tuple[str, bytes]]]:
+        self._closed.seek(0)
+        for size in self._sizes:
+            yield self._decoder.decode(bytes(cramjam.zstd.decompress(self._closed.read(size))))
         if self._open:
-            yield list(starmap(self._record, self._open))
+            yield self._open
 
 
 class People:
-    """The users of one pull, by index: `ids` are their sourcedIds, `states` what is known of them."""
+    """The users of one pull, by index: `ids` are their sourcedIds, `states` what is known of them (`person.py`).
 
-    def __init__(self, schools: Schools, defects: Defects, page_records: int) -> None:
+    With a `memory`, which must have begun, what a user became is not worked out again where its row, and everything
+    else that it depends on, is as it was. That is so where users come in the order of their ids.
+    """
+
+    def __init__(self, schools: Schools, defects: Defects, page_records: int, memory: RowMemory | None = None) -> None:
         self._schools = schools
         self._defects = defects
-        self._masked = MaskedNames()
         self._page_records = page_records
+        self._memory = memory
         self.ids = IdTexts()
         self.states = bytearray()
         self._order = AscendingIds()
         self._index = IdPositions()
-        self._row_hashes = array("q")
-        self._email_hashes = array("q")
-        self._teachers = _Shelf("teachers", Teacher, msgspec.msgpack.Decoder(list[_TeacherFields]), page_records)
-        self._students = _Shelf("students", Student, msgspec.msgpack.Decoder(list[_StudentFields]), page_records)
+        self._row_marks = array("q")
+        self._emails = array("q")
+        self._names = array("q")
+        self._shelves = _Shelf("teachers", page_records), _Shelf("students", page_records)
 
     def find(self, sourced_id: str) -> int | None:
         """Give the index of a user in `ids` and `states`, or None where it is not in the pull."""
@@ -113,120 +102,103 @@ class People:
     def settle(self) -> None:
         """Count what only shows once all users have come, and prepare for finding them. Call it after the last one."""
         self._index.settle()
-        emails = np.sort(np.array(self._email_hashes, dtype=np.int64))
+        emails, names = (_given(column) for column in (self._emails, self._names))
+        emails.sort()
         if shared := int(np.count_nonzero(emails[1:] == emails[:-1])):
             self._defects["email-shared"] += shared
-        if masked := self._masked.suspected():
+        if masked := masked_students(names):
             self._defects["names-obfuscated"] += masked
         # What was needed for counting only goes before the enrollments come.
-        self._row_hashes, self._email_hashes, self._masked = array("q"), array("q"), MaskedNames()
+        self._row_marks, self._emails, self._names = array("q"), array("q"), array("q")
 
-    def add(self, rows: Sequence[UserRow]) -> None:
-        """Take users."""
-        ids = [row.sourced_id for row in rows]
-        if self._order.goes_on(ids):
-            self._index.add(ids)
-            for row in rows:
-                self._add_new(row)
+    @cached_property
+    def _remembered(self) -> UserMemory:
+        return UserMemory(self._memory, self._schools.as_context())
+
+    def add(self, users: UserRows) -> None:
+        """Take users, once the schools are settled."""
+        if not users.ids:
             return
-        earlier = self._index.find(ids).tolist()
+        if self._order.goes_on(users.ids):
+            blocks = self._blocks(users)
+            self._remembered.remember(blocks)
+            self._index.add(users.ids)
+            self._add_new(blocks)
+            return
         new: dict[str, int] = {}
-        for row, before in zip(rows, earlier, strict=True):
-            index = before if before >= 0 else new.get(row.sourced_id, -1)
-            if index >= 0:
-                self._add_again(index, row)
+        persons: list[Person] = []
+        again: list[tuple[int, Person]] = []
+        for at, before in enumerate(self._index.find(users.ids).tolist()):
+            person = self._person(users, at)
+            index = before if before >= 0 else new.setdefault(person.id, len(self.ids) + len(persons))
+            if index == len(self.ids) + len(persons):
+                persons.append(person)
             else:
-                new[row.sourced_id] = len(self.ids)
-                self._add_new(row)
+                again.append((index, person))
         self._index.add(list(new))
+        if persons:
+            self._add_new([UsersBlock.of(NO_DIGEST, persons)])
+        for index, person in again:
+            self._add_again(index, person)
 
-    def _add_new(self, row: UserRow) -> None:
-        self.ids.append(row.sourced_id)
-        self._row_hashes.append(hash(row))
-        self.states.append(self._state(row))
+    def _blocks(self, users: UserRows) -> list[UsersBlock]:
+        """Give what the users became; what is remembered is not read."""
+        known = self._remembered.between(users.ids[0], users.ids[-1])
+        blocks = list(map(known.take, users.block_digests))  # all blocks, before any row
+        return [
+            block
+            or UsersBlock.of(
+                digest, [known.rows.get(users.digests[at]) or self._person(users, at) for at in range(begin, end)]
+            )
+            for block, digest, (begin, end) in zip(
+                blocks, users.block_digests, pairwise((0, *users.block_ends)), strict=True
+            )
+        ]
 
-    def _add_again(self, index: int, row: UserRow) -> None:
-        if self._row_hashes[index] == hash(row):
+    def _person(self, users: UserRows, at: int) -> Person:
+        return make_person(users.row(at), users.digests[at], self._schools)
+
+    def _add_new(self, blocks: Sequence[UsersBlock]) -> None:
+        ids = list(chain.from_iterable(block.ids for block in blocks))
+        self.ids.extend(ids)
+        self.states += b"".join(block.states for block in blocks)
+        digests = np.frombuffer(b"".join(block.digests for block in blocks), dtype=np.int64).reshape(len(ids), -1)
+        self._row_marks.frombytes(digests[:, 0].tobytes())
+        self._emails.frombytes(b"".join(block.emails for block in blocks))
+        self._names.frombytes(b"".join(block.names for block in blocks))
+        for counts in chain.from_iterable(block.defects.values() for block in blocks):
+            self._defects.update(counts)
+        teachers = chain.from_iterable(block.teachers for block in blocks)
+        students = chain.from_iterable(block.students for block in blocks)
+        for shelf, entries in zip(self._shelves, (teachers, students), strict=True):
+            shelf.add((id_, entry) for id_, entry in zip(ids, entries, strict=True) if entry)
+
+    def _add_again(self, index: int, person: Person) -> None:
+        if self._row_marks[index] == int.from_bytes(person.digest[:8], sys.byteorder, signed=True):
             self._defects["id-twice"] += 1
             return
         self._defects["id-twice-differing"] += 1
-        self.states[index] |= KEPT | self._kinds(row)
-
-    def _state(self, row: UserRow) -> int:
-        kinds = self._kinds(row)
-        if not kinds:
-            if all(read_role(held.role) is None for held in row.roles):
-                self._defects["person-without-role"] += 1
-            return 0
-        match read_status(row.status, self._defects):
-            case "removed":
-                return kinds | REMOVED
-            case "unknown":
-                return kinds | KEPT
-            case "active":
-                self._shelve(row, kinds)
-                return kinds
-
-    @staticmethod
-    def _kinds(row: UserRow) -> int:
-        kinds = 0
-        for held in row.roles:
-            match read_role(held.role):
-                case "teacher":
-                    kinds |= TEACHER
-                case "student":
-                    kinds |= STUDENT
-        return kinds
-
-    def _shelve(self, row: UserRow, kinds: int) -> None:
-        defects = self._defects
-        # A login that is switched off is no departure (section 9), so the value is read only to count what is odd.
-        read_boolean(row.enabled, defects)
-        given, family = read_text(row.given_name, defects), read_text(row.family_name, defects)
-        if not (given and family):
-            defects["name-missing"] += 1
-        shown_given = read_text(row.preferred_given_name, defects) or given
-        shown_family = read_text(row.preferred_family_name, defects) or family
-        display_name = f"{shown_given} {shown_family}".strip()
-        number = read_text(row.identifier, defects) or None
-        email = read_email(row.email, defects)
-        if email is not None:
-            self._email_hashes.append(hash(email.casefold()))
-        if kinds == TEACHER | STUDENT:
-            defects["person-in-two-kinds"] += 1
-        if kinds & TEACHER:
-            schools = self._schools_of(row, "teacher")
-            self._teachers.add((row.sourced_id, email, given, family, display_name, schools, number))
-        if kinds & STUDENT:
-            self._masked.add(given, family)
-            grade = first_text(row.grades, defects)
-            born = read_date(row.birth_date, defects) if row.birth_date else None
-            birth_date = None if born is None else born.isoformat()
-            schools = self._schools_of(row, "student")
-            self._students.add((row.sourced_id, email, given, family, display_name, schools, number, grade, birth_date))
-
-    def _schools_of(self, row: UserRow, role: str) -> tuple[str, ...]:
-        if len(row.roles) == 1 and (org_id := row.roles[0].org_id) in self._schools.ids:
-            return (org_id,)  # nearly everybody
-        named = {held.org_id for held in row.roles if held.org_id and read_role(held.role) == role}
-        for org_id in named:
-            if org_id not in self._schools:
-                self._defects["person-school-unknown"] += 1
-        # A school that is kept stays in the roster as it was, so a reference to it stays too.
-        return tuple(sorted(org_id for org_id in named if org_id in self._schools.ids or org_id in self._schools.kept))
+        self.states[index] |= KEPT | person.state & (TEACHER | STUDENT)
 
     def pages(self) -> Iterator[RecordPage]:
         """Give all teachers, then all students, and the ids of each that are kept."""
-        yield from self._pages_of(self._teachers)
-        yield from self._pages_of(self._students)
+        for shelf in self._shelves:
+            yield from self._pages_of(shelf)
 
-    def _pages_of(self, shelf: _Shelf[_TeacherFields] | _Shelf[_StudentFields]) -> Iterator[RecordPage]:
+    def _pages_of(self, shelf: _Shelf) -> Iterator[RecordPage]:
         of_kind = KEPT | _BITS[shelf.kind]
         states = np.frombuffer(self.states, dtype=np.uint8)
         kept = sorted(self.ids.at(np.flatnonzero(states & of_kind == of_kind)))
         left_out = frozenset(kept)
-        for records in shelf.pages():
-            if remaining := [record for record in records if record.id not in left_out] if left_out else records:
-                yield RecordPage(shelf.kind, records=remaining)
+        for page in shelf.pages():
+            if entries := [entry for id_, entry in page if id_ not in left_out]:
+                yield RecordPage(shelf.kind, entries=entries)
         for start in range(0, len(kept), self._page_records):
             yield RecordPage(shelf.kind, kept=kept[start : start + self._page_records])
+
+
+def _given(column: "array[int]") -> Indexes:
+    """Give the numbers of a column that are not 0, which stands for nothing given."""
+    numbers: Indexes = np.frombuffer(column, dtype=np.int64)
+    given: Indexes = numbers[numbers != 0]
+    return given

@@ -29,6 +29,7 @@ from services.ingest.providers.oneroster.decode import (
 from services.ingest.providers.oneroster.login import Login
 from services.ingest.providers.oneroster.paging import CollectionReading, ListShiftedError
 from services.ingest.providers.page_process import WorkOnPage, work_here
+from services.ingest.remembered_rows import RowMemory
 from services.ingest.source import PullFailedError, PullReport, RecordPage, RosterMovedError
 
 LARGEST_PAGE = 10_000
@@ -63,12 +64,14 @@ class OneRosterSource:
         page_records: int,
         end_date_is_exclusive: bool,
         login: Login | None = None,
+        memory: RowMemory | None = None,
         work_on_page: WorkOnPage = work_here,
     ) -> None:
         self._server = _Server(http, root.rstrip("/"), login or Login())
         self._page_size = page_size
         self._page_records = page_records
         self._end_date_is_exclusive = end_date_is_exclusive
+        self._memory = memory
         self._work_on_page = work_on_page
 
     async def read(self, today: date, report: PullReport) -> AsyncGenerator[RecordPage, None]:
@@ -81,8 +84,14 @@ class OneRosterSource:
         for reading in range(1, READINGS + 1):
             report.proofs.clear()
             report.defects.clear()
+            if self._memory is not None:
+                self._memory.begin()
             assembler = OneRosterAssembler(
-                today, report, end_date_is_exclusive=self._end_date_is_exclusive, page_records=self._page_records
+                today,
+                report,
+                end_date_is_exclusive=self._end_date_is_exclusive,
+                page_records=self._page_records,
+                memory=self._memory,
             )
             try:
                 await _Pull(self._server, self._work_on_page, limit, today, report).collect(assembler)
@@ -160,7 +169,7 @@ class _Pull:
         await self._read(ORGS, assembler.add_orgs)
         await self._read(SESSIONS, assembler.add_sessions)
         await self._read(COURSES, assembler.add_courses)
-        await self._read(USERS, assembler.add_users)
+        await self._read(USERS, assembler.add_user_rows)
         await self._read(CLASSES, assembler.add_classes)
         await self._read(ENROLLMENTS, assembler.add_enrollment_columns)
         if self._newest and self._newest < (self._today - STALE_AFTER).isoformat():

@@ -7,9 +7,11 @@ sourcedIds: of a `{href, sourcedId, type}` only the sourcedId is ever used.
 
 from array import array
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Generic, Self, TypeAlias, TypeVar
 
 import msgspec
+from blake3 import blake3
 
 Value = TypeVar("Value")
 
@@ -79,6 +81,38 @@ class UserRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     grades: tuple[str, ...] = ()
     roles: tuple[RoleRow, ...] = ()
     birth_date: str = ""
+
+
+class UserRows(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Some users: their ids, their rows as msgpack, which hardly anybody reads, and the digests of these.
+
+    They are in blocks, each with a digest of its own. A block ends behind each row whose digest begins as one of
+    sixteen does, so that a row that comes or goes moves the ends of its own block and of no other, wherever pages end.
+    """
+
+    ids: list[str]
+    rows: list[bytes]
+    digests: list[bytes]
+    block_ends: list[int]
+    block_digests: list[bytes]
+
+    @classmethod
+    def of(cls, rows: Sequence[UserRow]) -> Self:
+        """Take rows."""
+        encoded = list(map(_encode, rows))
+        digests = [blake3(row).digest() for row in encoded]
+        ends = [at for at, digest in enumerate(digests, start=1) if digest[0] < _ENDS_BLOCK_BELOW or at == len(rows)]
+        of_blocks = [blake3(b"".join(digests[begin:end])).digest() for begin, end in pairwise((0, *ends))]
+        return cls([row.sourced_id for row in rows], encoded, digests, ends, of_blocks)
+
+    def row(self, at: int) -> UserRow:
+        """Give one of the rows."""
+        return _user_row.decode(self.rows[at])
+
+
+_ENDS_BLOCK_BELOW = 256 // 16
+_encode = msgspec.msgpack.Encoder().encode
+_user_row = msgspec.msgpack.Decoder(UserRow)
 
 
 class EnrollmentRow(msgspec.Struct, frozen=True, gc=False):

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import msgspec
+
 from schemas.records import School
 from services.ingest.providers.oneroster.rows import OrgRow
 from services.ingest.providers.oneroster.unique_rows import UniqueRows
@@ -26,6 +28,11 @@ class Schools:
     def __contains__(self, org_id: object) -> bool:
         """Tell whether this is the id of any org of the pull, school or not."""
         return org_id in self._orgs
+
+    def as_context(self) -> str:
+        """Give what all that depends on schools depends on: the ids of schools, of those kept, and of all orgs."""
+        orgs = sorted(row.sourced_id for row in self._orgs)
+        return msgspec.json.encode((sorted(self.ids), sorted(self.kept), orgs)).decode()
 
     def settle(self) -> None:
         """Decide which orgs are schools, once all of them have come."""

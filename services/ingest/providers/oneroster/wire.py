@@ -20,6 +20,7 @@ from services.ingest.providers.oneroster.rows import (
     RoleRow,
     SessionRow,
     UserRow,
+    UserRows,
 )
 
 
@@ -183,6 +184,11 @@ def user_row(wire: UserWire) -> UserRow:
         tuple(wire.grades or ()),
         roles,
     )
+
+
+def user_rows(wires: Sequence[UserWire]) -> UserRows:
+    """Make the rows of a page of users."""
+    return UserRows.of(list(map(user_row, wires)))
 
 
 def enrollment_columns(wires: Sequence[EnrollmentWire]) -> EnrollmentColumns:
