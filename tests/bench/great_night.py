@@ -1,8 +1,8 @@
 """Plays a weeknight of thousands of districts on figures measured on one machine: `python -m tests.bench.great_night`.
 
 Nothing is pulled or applied here. Each district's moment comes from the real schedule; each stage takes as long as it
-was measured to take per record (`--figures`: the JSON that `make bench` or tests.bench.stages writes; without it the
-million of docs/performance.md), on so many machines. What comes out is when the night ends in each time zone and how
+was measured to take per record (`--figures`: the JSON that `make bench` or tests.bench.stages writes; without it
+that of docs/performance.md), on so many machines. What comes out is when the night ends in each time zone and how
 long districts wait for their turn: see docs/scale.md, where its chart is (tests/bench/great_night_chart.py).
 """
 
@@ -40,7 +40,7 @@ LARGEST = 1_000_000
 SPREAD = 1.6
 """Sigma of the lognormal sizes: half of all students are in the largest twentieth of the districts."""
 
-MEASURED = Path(__file__).parents[2] / "docs" / "performance" / "million" / "figures.json"
+MEASURED = Path(__file__).parents[2] / "docs" / "performance" / "figures.json"
 NIGHTS = ("first load", "nothing changed", "1% changed")
 
 
