@@ -15,6 +15,7 @@ from services.districts import District
 from services.ingest.providers.oneroster.csv_package import PackageLimits
 from services.ingest.providers.oneroster.csv_source import CsvSource
 from services.ingest.source import PullReport
+from tests.unit.record_pages import records_of
 
 TODAY = date(2026, 10, 1)
 
@@ -186,7 +187,7 @@ async def pull_from(csv_source: CsvSource, today: date = TODAY) -> Pulled:
     """Pull a source to its end."""
     pulled = Pulled({"schools": {}, "teachers": {}, "students": {}, "classes": {}}, {}, PullReport())
     async for page in csv_source.read(today, pulled.report):
-        pulled.records[page.kind].update({record.id: record for record in page.records})
+        pulled.records[page.kind].update({record.id: record for record in records_of(page)})
         pulled.kept.setdefault(page.kind, []).extend(page.kept)
     return pulled
 

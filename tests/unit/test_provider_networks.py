@@ -22,6 +22,7 @@ from services.ingest.providers.open import open_source
 from services.ingest.source import PullFailedError, PullReport
 from services.settings import Settings
 from tests.unit.oneroster_server import TODAY, OneRosterServer, district, pull, small_district
+from tests.unit.record_pages import records_of
 
 Send = Callable[[asyncio.StreamWriter, bytes, int], Awaitable[None]]
 """Writes an answer whose JSON is these bytes; the number counts the answers of the server from 1."""
@@ -70,7 +71,7 @@ def read_over(send: Send, tmp_path: Path, *, host: str = "127.0.0.1", **how: Any
 async def drain(of: Any, **settings: Any) -> dict[str, Record]:
     limits = HostLimits(4, Clock(sleep=lambda _: asyncio.sleep(0)))
     async with open_source(of, limits, Settings(**settings)) as source:
-        return {record.id: record async for page in source.read(TODAY, PullReport()) for record in page.records}
+        return {record.id: record async for page in source.read(TODAY, PullReport()) for record in records_of(page)}
 
 
 def failure(send: Send, tmp_path: Path, **how: Any) -> PullFailedError:
