@@ -8,9 +8,11 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from services.ingest.defects import DefectCode
 from services.ingest.remembered_rows import RememberedBlock
 
 Holds: TypeAlias = npt.NDArray[np.bool_]
+Counts: TypeAlias = dict[DefectCode, int]
 
 
 class RememberedRow(Protocol):
@@ -74,3 +76,8 @@ class Known(Generic[AnyBlock, KnownRow]):
             if number not in self._taken:
                 rows += self._rows(block) if holds is None else compress(self._rows(block), holds.tolist())
         return rows
+
+
+def by_place(defects: Iterable[Counts | None]) -> dict[int, Counts]:
+    """Give the defects of a block's rows by the places of those that have any, from 0."""
+    return {place: counts for place, counts in enumerate(defects) if counts is not None}

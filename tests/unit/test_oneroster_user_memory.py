@@ -99,7 +99,7 @@ def several_nights(draw: st.DrawFn) -> list[tuple[Rows, int, bool]]:
 
 
 def unsorted_users(server: OneRosterServer) -> None:
-    """Have the server give users by the hash of their ids, whatever is asked."""
+    """Have the server give users from the last id to the first, whatever is asked."""
     backwards = sorted(server.rows["users"], key=lambda row: str(row["sourcedId"]), reverse=True)
 
     def twist(request: httpx.Request, ordinary: httpx.Response) -> httpx.Response:

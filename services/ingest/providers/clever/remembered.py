@@ -10,11 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 import numpy as np
 
-from services.ingest.defects import DefectCode
-from services.ingest.known_rows import Holds, Known
+from services.ingest.known_rows import Counts, Holds, Known, by_place
 from services.ingest.remembered_rows import RememberedBlock, RowMemory
-
-Counts: TypeAlias = dict[DefectCode, int]
 
 NUMBER = np.dtype(np.uint32)
 
@@ -69,7 +66,7 @@ class UsersBlock(RememberedBlock, frozen=True):
     def of(cls, digest: bytes, users: Sequence[RememberedUser]) -> "UsersBlock":
         """Make a block of users."""
         ids, digests, numbers, students, teachers, emails, defects = map(list, zip(*users, strict=True))
-        return cls(digest, ids, b"".join(digests), numbers_of(numbers), students, teachers, emails, _by_place(defects))
+        return cls(digest, ids, b"".join(digests), numbers_of(numbers), students, teachers, emails, by_place(defects))
 
     def rows(self) -> Iterable[RememberedUser]:
         """Give the users one by one."""
@@ -101,7 +98,7 @@ class SectionsBlock(RememberedBlock, frozen=True):
         students, teachers, lasts, defects = rest
         return cls(
             *(digest, ids, b"".join(digests), entries, terms, is_current, courses, course_names, schools, has_school),
-            *(students, teachers, lasts, _by_place(defects)),
+            *(students, teachers, lasts, by_place(defects)),
         )
 
     def rows(self) -> Iterable[RememberedSection]:
@@ -193,10 +190,6 @@ class SectionMemory:
 def numbers_of(numbers: Sequence[int]) -> bytes:
     """Give people's numbers as they are kept, 32 bits each."""
     return array("I", numbers).tobytes()
-
-
-def _by_place(defects: Sequence[Counts | None]) -> dict[int, Counts]:
-    return {place: counts for place, counts in enumerate(defects) if counts is not None}
 
 
 def _alike(now: Iterable[object], before: Sequence[object]) -> Holds:

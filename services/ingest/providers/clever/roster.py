@@ -16,11 +16,11 @@ import numpy as np
 from schemas.records import Class, RecordKind, School, Student, Teacher
 from services.ingest.defects import DefectCode
 from services.ingest.entries import encode_entry
+from services.ingest.known_rows import Counts
 from services.ingest.providers.clever.block_paging import BlockPage, FreshBlock
 from services.ingest.providers.clever.paging import Page, Unreliable
 from services.ingest.providers.clever.remembered import (
     NUMBER,
-    Counts,
     RememberedSection,
     RememberedUser,
     SectionMemory,

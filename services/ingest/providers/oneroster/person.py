@@ -4,8 +4,8 @@ from collections import Counter
 from typing import NamedTuple
 
 from schemas.records import Student, Teacher
-from services.ingest.defects import DefectCode
 from services.ingest.entries import encode_entry
+from services.ingest.known_rows import Counts
 from services.ingest.providers.oneroster.fingerprint import fingerprint
 from services.ingest.providers.oneroster.masked_names import mark_of_name
 from services.ingest.providers.oneroster.rows import UserRow
@@ -39,7 +39,7 @@ class Person(NamedTuple):
     student: bytes = b""
     email: int = 0
     name: int = 0
-    defects: dict[DefectCode, int] | None = None
+    defects: Counts | None = None
 
 
 def make_person(row: UserRow, digest: bytes, schools: Schools) -> Person:

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from services.ingest.defects import DefectCode
-from services.ingest.known_rows import Known
+from services.ingest.known_rows import Counts, Known, by_place
 from services.ingest.providers.oneroster.person import Person
 from services.ingest.remembered_rows import RememberedBlock, RowMemory
 
@@ -19,7 +18,7 @@ class UsersBlock(RememberedBlock, frozen=True):
     students: list[bytes]
     emails: bytes
     names: bytes
-    defects: dict[int, dict[DefectCode, int]]
+    defects: dict[int, Counts]
 
     @classmethod
     def of(cls, digest: bytes, persons: Sequence[Person]) -> "UsersBlock":
@@ -28,7 +27,7 @@ class UsersBlock(RememberedBlock, frozen=True):
         return cls(
             *(digest, list(ids), b"".join(digests), bytes(states), list(teachers), list(students)),
             *(array("q", emails).tobytes(), array("q", names).tobytes()),
-            {place: counts for place, counts in enumerate(defects) if counts is not None},
+            by_place(defects),
         )
 
     def persons(self) -> Iterable[Person]:
