@@ -32,6 +32,7 @@ from schemas.events import Event
 from schemas.topics import DEAD_LETTERS, Topic
 from services.async_publisher import AsyncPublisher
 from services.dead_letters import dead_letter_headers
+from services.faust_transport import Transport
 from services.messages import Message, PublishError
 from services.offsets import PartitionOffsets
 from services.settings import Settings
@@ -238,7 +239,7 @@ def make_app(name: str, settings: Settings, bootstrap: str) -> faust.App:
     """Make a Faust app that leaves topics, logs, signals and ports alone. Make it inside the loop that runs it."""
     datadir = settings.home / "faust"
     datadir.mkdir(parents=True, exist_ok=True)
-    return faust.App(
+    app = faust.App(
         f"{settings.topic_prefix}rollcall.{name}",
         broker=[f"kafka://{address}" for address in bootstrap.split(",")],
         broker_client_id=f"rollcall-{name}",
@@ -257,6 +258,8 @@ def make_app(name: str, settings: Settings, bootstrap: str) -> faust.App:
         web_enabled=False,
         autodiscover=False,
     )
+    app.transport = Transport(app.conf.broker_consumer, app)
+    return app
 
 
 async def serve(app: faust.App, stop: threading.Event, finish: Callable[[], Awaitable[None]] | None = None) -> None:

@@ -225,6 +225,40 @@ def test_kills_and_rebalances_lose_nothing(bench: Bench, factory: HandlerFactory
         assert set(bench.effects()) == expected
 
 
+def test_what_comes_while_a_rebalance_is_not_over_is_taken_where_nothing_was_committed_before(
+    bench: Bench, kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    """As on a slow machine, where it takes its time: Faust still waits for what it asked for before, and gets this."""
+    stop, alone = threading.Event(), threading.Event()
+    rebalances: list[object] = []
+
+    async def almost_over(*_: object, **__: object) -> None:
+        rebalances.append(_)
+        if len(rebalances) == 2:
+            await asyncio.to_thread(bench.publish, 40)
+        await asyncio.sleep(0.5)
+        alone.set()
+
+    async def work() -> None:
+        async with AsyncPublisher(kafka, topic_prefix, "test") as publisher:
+            worker = FaustWorker("test", Settings(home=tmp_path, topic_prefix=topic_prefix), kafka, publisher)
+            worker.read(DECISIONS, acking_late_and_out_of_order(lambda text: _note(tmp_path, text)))
+            worker.app.on_rebalance_complete.connect(almost_over)
+            await worker.run(stop)
+
+    thread = threading.Thread(target=lambda: asyncio.run(work()))
+    thread.start()
+    try:
+        until("the worker is alone in its group", lambda: alone.is_set() or None)
+        bench.start(acking_late_and_out_of_order)
+        bench.until_committed(40)
+        assert set(bench.effects()) == {str(number) for number in range(40)}
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
 def test_an_error_that_passes_is_tried_again_and_nothing_is_lost(bench: Bench) -> None:
     bench.publish(3)
     bench.start(raising_at_first)
