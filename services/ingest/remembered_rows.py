@@ -141,6 +141,11 @@ class RowMemory:
         except OSError as error:
             self._not_written(error)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to recall, as after no whole pull yet, or one by another version of the code."""
+        return self._old is None
+
     def recall(self, collection: str, block_type: type[AnyBlock], context: str = "") -> Recall[AnyBlock]:
         """Give what was remembered of a collection in the same context."""
         return Recall(self._read(collection, block_type, context))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.providers.clever import page_blocks
-from services.ingest.providers.clever.page_blocks import DigestedPage, digest_page, without_times
+from services.ingest.providers.clever.page_blocks import DigestedPage, digest_page, digest_page_and_rows, without_times
 from tests.unit.clever_server import section, student, student_id
 
 Row = dict[str, Any]
@@ -67,9 +67,9 @@ def test_blocks_have_all_rows_of_a_page_in_their_order(rows: list[Row], links_fi
     assert list(chain.from_iterable(blocks)) == rows
     digests = digests_by_block(body)
     assert list(map(len, digests)) == list(map(len, blocks))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(page_blocks, "_AT_ONCE_BYTES", 0)
-        assert digests_by_block(body) == digests
+    at_once = digest_page_and_rows("users", body)
+    assert at_once is not None
+    assert list(map(at_once.row_digests, range(len(blocks)))) == digests
     assert all(block[-1]["id"].endswith("0") for block in blocks[:-1])
     assert msgspec.to_builtins(found.links) == LINKS
     assert found == digested(body)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 import msgspec
 from blake3 import blake3
 
-from services.ingest.aside import SHORT_BYTES
 from services.ingest.providers.clever.rows import NOT_READABLE, Link, PageBody
 from services.ingest.providers.clever.student_sets import with_student_sets
 
@@ -26,9 +25,6 @@ _END = re.compile(rb'"\}(\](?:,"links":\[[^][]*\])?\}\s*)\Z')
 _END_BYTES = 4096
 _SLICE_BYTES = 256 * 1024
 """So much is worked on at once: larger pieces are in no cache of the processor, and memory is asked for each anew."""
-
-_AT_ONCE_BYTES = SHORT_BYTES
-"""The rows of longer pages are digested at once: another process does that, and has little else to do."""
 
 _BETWEEN_ITEMS = b'"},{"data":'
 _BLOCK_ENDS = b"0"
@@ -44,7 +40,7 @@ _envelope = msgspec.json.Decoder(PageBody)
 class DigestedPage(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A page's links; where each of its blocks begins and ends; the digest of each.
 
-    And what is digested of each block, or the digest of each row in it already.
+    And what is digested of each block, or already the digest of each row in it.
     """
 
     links: list[Link] | None
@@ -69,6 +65,15 @@ class DigestedPage(msgspec.Struct, array_like=True, frozen=True, gc=False):
 decoder: msgspec.msgpack.Decoder[DigestedPage | None] = msgspec.msgpack.Decoder(DigestedPage | None)
 
 
+def digest_page_and_rows(collection: str, body: bytes) -> DigestedPage | None:
+    """Do as `digest_page`, and digest each row already: for a page of which no block is known."""
+    page = digest_page(collection, body)
+    if page is not None:
+        page.digested_rows.extend(map(_row_digests, page.canonical))
+        page.canonical.clear()
+    return page
+
+
 def digest_page(collection: str, body: bytes) -> DigestedPage | None:
     """Digest a page of users or of sections; None where it has no blocks."""
     found = _find_items(body)
@@ -89,10 +94,7 @@ def digest_page(collection: str, body: bytes) -> DigestedPage | None:
             page.places.append((begin, begin + len(block)))
             begin += len(block) + len(_BETWEEN_ITEMS)
         page.digests.extend(map(_digest, canonical_blocks))
-        if len(body) > _AT_ONCE_BYTES:
-            page.digested_rows.extend(map(_row_digests, canonical_blocks))
-        else:
-            page.canonical.extend(canonical_blocks)
+        page.canonical.extend(canonical_blocks)
     return page
 
 

@@ -14,7 +14,7 @@ from services.ingest.aside import aside
 from services.ingest.providers.ahead import Ahead
 from services.ingest.providers.answers import PageTooHeavyError, TooManyRecordsError, UnauthorizedError, json_of
 from services.ingest.providers.clever.block_paging import take_blocks
-from services.ingest.providers.clever.page_blocks import DigestedPage, decoder, digest_page
+from services.ingest.providers.clever.page_blocks import DigestedPage, decoder, digest_page, digest_page_and_rows
 from services.ingest.providers.clever.paging import AnyRow, UnsortedListError, Walk
 from services.ingest.providers.clever.roster import CleverRoster
 from services.ingest.providers.clever.rows import (
@@ -181,8 +181,10 @@ class CleverSource:
         def next_of(_: _Params, response: httpx.Response) -> _Params | None:
             return walk.guess_next(response.content)
 
+        digest_body = digest_page_and_rows if self._memory is None or self._memory.is_empty else digest_page
+
         async def digest(response: httpx.Response) -> DigestedPage | None:
-            return await self._work_on_page(digest_page, decoder, collection, response.content) if in_blocks else None
+            return await self._work_on_page(digest_body, decoder, collection, response.content) if in_blocks else None
 
         async with Ahead(partial(self._get, url), next_of, digest) as ahead:
             while walk.params is not None:
