@@ -76,7 +76,7 @@ class Kafka:
             class_path = os.pathsep.join(str(jar) for jar in kafka_jars.ensure(self._say))
             memory = self.folder / "ports.json"
             self._port = ports.choose(memory, "kafka", self._port, usual=9092)
-            controller = ports.choose(memory, "kafka_controller", usual=9093)
+            controller = ports.choose(memory, "kafka_controller")
             self._properties.write_text(
                 _PROPERTIES.format(host=ports.HOST, broker=self._port, controller=controller, data=self._data)
             )

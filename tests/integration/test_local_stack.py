@@ -5,6 +5,7 @@ import signal
 import smtplib
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -141,6 +142,15 @@ def test_a_port_in_use_is_a_sentence_that_says_what_to_do(settings: Settings) ->
         with pytest.raises(StackError, match=rf"port {port}, set for kafka, is in use by another program; stop"):
             stack.start(taken, _silence, sandbox=False)
     assert record.running(settings.home) is None
+
+
+def test_two_brokers_may_start_at_the_same_moment(tmp_path: Path) -> None:
+    brokers = [Kafka(tmp_path / name, ports.any_free()) for name in ("one", "other")]
+    with ThreadPoolExecutor() as threads:
+        for started in [threads.submit(broker.start) for broker in brokers]:
+            started.result()
+    for broker in brokers:
+        broker.stop()
 
 
 def test_data_of_another_cluster_is_not_touched(tmp_path: Path) -> None:
