@@ -5,10 +5,10 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -121,6 +121,35 @@ def _work(factory: HandlerFactory, kafka: str, prefix: str, folder: Path) -> Non
     asyncio.run(run())
 
 
+@contextmanager
+def in_a_thread(
+    handle: Callable[[Delivery], Any],
+    kafka: str,
+    prefix: str,
+    folder: Path,
+    on_rebalance_complete: Callable[..., Awaitable[None]] | None = None,
+) -> Iterator[None]:
+    """Run a worker in this process while the block runs, and see to it that it stops then."""
+    stop = threading.Event()
+
+    async def work() -> None:
+        async with AsyncPublisher(kafka, prefix, "test") as publisher:
+            worker = FaustWorker("test", Settings(home=folder, topic_prefix=prefix), kafka, publisher)
+            worker.read(DECISIONS, handle)
+            if on_rebalance_complete is not None:
+                worker.app.on_rebalance_complete.connect(cast(Any, on_rebalance_complete))
+            await worker.run(stop)
+
+    thread = threading.Thread(target=lambda: asyncio.run(work()))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
 def _note(folder: Path, text: str) -> None:
     with (folder / "effects").open("a", encoding="utf-8") as file:
         file.write(f"{text}\n")
@@ -182,28 +211,16 @@ def bench(kafka: str, topic_prefix: str, tmp_path: Path) -> Iterator[Bench]:
 def test_a_worker_that_was_there_before_its_topic_reads_it_once_it_is_made(
     kafka: str, topic_prefix: str, tmp_path: Path
 ) -> None:
-    taken, stop = threading.Event(), threading.Event()
-
-    async def work() -> None:
-        async with AsyncPublisher(kafka, topic_prefix, "test") as publisher:
-            worker = FaustWorker("test", Settings(home=tmp_path, topic_prefix=topic_prefix), kafka, publisher)
-            worker.read(DECISIONS, acking_late_and_out_of_order(lambda _: taken.set()))
-            await worker.run(stop)
-
-    thread = threading.Thread(target=lambda: asyncio.run(work()))
+    taken = threading.Event()
     with structlog.testing.capture_logs() as logs:
-        thread.start()
-        try:
+        handle = acking_late_and_out_of_order(lambda _: taken.set())
+        with in_a_thread(handle, kafka, topic_prefix, tmp_path):
             until("the worker waits", lambda: any(line["event"] == "topic-missing" for line in logs) or None)
             create_topics(kafka, topic_prefix)
             with closing(Publisher(kafka, topic_prefix, "tests")) as publisher:
                 publisher.publish_raw(DECISIONS, [], b"1", b"{}")
                 publisher.flush()
             until("the message is taken", lambda: taken.is_set() or None)
-        finally:
-            stop.set()
-            thread.join(30)
-    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("factory", [acking_late_and_out_of_order, acking_by_tens])
@@ -229,34 +246,23 @@ def test_what_comes_while_a_rebalance_is_not_over_is_taken_where_nothing_was_com
     bench: Bench, kafka: str, topic_prefix: str, tmp_path: Path
 ) -> None:
     """As on a slow machine, where it takes its time: Faust still waits for what it asked for before, and gets this."""
-    stop, alone = threading.Event(), threading.Event()
-    rebalances: list[object] = []
+    alone = threading.Event()
+    rebalances = 0
 
     async def almost_over(*_: object, **__: object) -> None:
-        rebalances.append(_)
-        if len(rebalances) == 2:
+        nonlocal rebalances
+        rebalances += 1
+        if rebalances == 2:
             await asyncio.to_thread(bench.publish, 40)
         await asyncio.sleep(0.5)
         alone.set()
 
-    async def work() -> None:
-        async with AsyncPublisher(kafka, topic_prefix, "test") as publisher:
-            worker = FaustWorker("test", Settings(home=tmp_path, topic_prefix=topic_prefix), kafka, publisher)
-            worker.read(DECISIONS, acking_late_and_out_of_order(lambda text: _note(tmp_path, text)))
-            worker.app.on_rebalance_complete.connect(almost_over)
-            await worker.run(stop)
-
-    thread = threading.Thread(target=lambda: asyncio.run(work()))
-    thread.start()
-    try:
+    handle = acking_late_and_out_of_order(lambda text: _note(tmp_path, text))
+    with in_a_thread(handle, kafka, topic_prefix, tmp_path, almost_over):
         until("the worker is alone in its group", lambda: alone.is_set() or None)
         bench.start(acking_late_and_out_of_order)
         bench.until_committed(40)
         assert set(bench.effects()) == {str(number) for number in range(40)}
-    finally:
-        stop.set()
-        thread.join(30)
-    assert not thread.is_alive()
 
 
 def test_an_error_that_passes_is_tried_again_and_nothing_is_lost(bench: Bench) -> None:

@@ -146,11 +146,18 @@ def test_a_port_in_use_is_a_sentence_that_says_what_to_do(settings: Settings) ->
 
 def test_two_brokers_may_start_at_the_same_moment(tmp_path: Path) -> None:
     brokers = [Kafka(tmp_path / name, ports.any_free()) for name in ("one", "other")]
-    with ThreadPoolExecutor() as threads:
-        for started in [threads.submit(broker.start) for broker in brokers]:
-            started.result()
-    for broker in brokers:
-        broker.stop()
+    with ThreadPoolExecutor() as threads:  # a server ends with the thread that started it
+        try:
+            for started in [threads.submit(broker.start) for broker in brokers]:
+                started.result()
+            clusters = set()
+            for broker in brokers:
+                with closing(KafkaAdminClient(bootstrap_servers=broker.bootstrap)) as admin:
+                    clusters.add(admin.describe_cluster()["cluster_id"])
+            assert len(clusters) == 2
+        finally:
+            for broker in brokers:
+                broker.stop()
 
 
 def test_data_of_another_cluster_is_not_touched(tmp_path: Path) -> None:
